@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct arena_block {
+    struct arena_block *next;
+    size_t len, cap;
+    max_align_t data[];
+};
+
+void *arena_alloc(struct arena *a, size_t n) {
+    size_t need = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    struct arena_block *b = a->head;
+    if (!b || b->cap - b->len < need) {
+        size_t cap = b && b->cap < 65536 ? b->cap * 2 : b ? b->cap : 1024;
+        cap = cap < need ? need : cap;
+        b = mem_alloc(sizeof(*b) + cap);
+        *b = (struct arena_block){a->head, 0, cap};
+        a->head = b;
+    }
+    void *p = (char *)b->data + b->len;
+    b->len += need;
+    a->used += need;
+    memset(p, 0, need);
+    return p;
+}
+
+str arena_str(struct arena *a, str s) {
+    char *p = arena_alloc(a, s.len + 1);
+    if (s.len) {
+        memcpy(p, s.ptr, s.len);
+    }
+    return str_n(p, s.len);
+}
+
+str arena_printf(struct arena *a, const char *fmt, ...) {
+    struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_addv(&b, fmt, ap);
+    va_end(ap);
+    str s = arena_str(a, buf_str(&b));
+    buf_finish(&b);
+    return s;
+}
+
+void arena_reset(struct arena *a) {
+    while (a->head && a->head->next) {
+        struct arena_block *next = a->head->next;
+        mem_free(a->head);
+        a->head = next;
+    }
+    if (a->head) {
+        a->head->len = 0;
+    }
+    a->used = 0;
+}
+
+void arena_finish(struct arena *a) {
+    arena_reset(a);
+    mem_free(a->head);
+    *a = (struct arena)ARENA_INIT;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A scaler plugin as the core uses it: typed calls, and the core's check of every answer.
+ */
+#ifndef TRELLIS_PLUG_SCALER_H
+#define TRELLIS_PLUG_SCALER_H
+
+#include "base/str.h"
+#include "plug/plug.h"
+
+struct scaler; /* an instance with the name it is known by; shared by all specs */
+struct scaler_spec;
+
+struct scaler *scaler_create(struct plug_inst *in); /* in: created scaler/1 instance, borrowed */
+void scaler_destroy(struct scaler *s);
+const char *scaler_name(const struct scaler *s);
+const char *scaler_status_kind(const struct scaler *s); /* NULL: the trait type */
+int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, struct err *err);
+void scaler_release(struct scaler_spec *sp);
+/* Fails (with the plugin named) when the answer breaks the rules: a frozen host's count changed, an
+ * excluded host got one, a singleton above 1. out arrays are the caller's, n_hosts long. */
+int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *out,
+                 struct err *err);
+str scaler_group_name(struct scaler_spec *sp, uint32_t group);
+void scaler_describe(struct scaler_spec *sp, uint32_t why, const trl_host_view *h, char *text,
+                     size_t cap);
+
+#endif
