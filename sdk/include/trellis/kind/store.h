@@ -17,6 +17,7 @@ extern "C" {
 #define TRL_S_ACKED 2u   /* ... is in the server's hands; survives kill -9, maybe not power loss */
 #define TRL_S_HISTORY 4u
 #define TRL_S_ATOMIC 8u  /* batch is all or nothing                                               */
+#define TRL_S_EXCLUSIVE 16u /* no second process can have it open: leases need no renewal          */
 
 #define TRL_REV_ANY UINT64_MAX  /* no expectation                                   */
 #define TRL_REV_ABSENT 0u       /* must not exist now: never written, or a tombstone */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine of one lattice: wanted against running, actions out, status told. Level-triggered: events
+ * only say where to look. Owns the lattice's observed state and ledger.
+ */
+#ifndef TRELLIS_ENGINE_ENGINE_H
+#define TRELLIS_ENGINE_ENGINE_H
+
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "engine/plan.h"
+#include "engine/status.h"
+#include "lattice/observed.h"
+#include "plug/plug.h"
+#include "plug/scaler.h"
+
+struct engine;
+
+/* Which scaler serves a trait type: the alias table of the configuration. */
+struct scaler_alias {
+    const char *trait;       /* "spreadscaler" */
+    struct scaler *scaler;   /* borrowed */
+};
+
+struct command_record {      /* one command, for the durable stream; borrowed */
+    uint64_t seq;            /* counts from 1 per engine */
+    int64_t wall_ms;
+    str lattice, app, verb, host_id, subject; /* subject: unit, link or config */
+    str reason, trace_id;
+    int32_t outcome;         /* 1: sent; 0: done; < 0: TRL_E_* */
+    str text;                /* host's error, else empty */
+};
+
+struct engine_env {
+    struct loop *loop;
+    const struct log *log;
+    struct catalog *catalog;
+    struct plug_inst *driver;            /* started driver/1 instance, borrowed */
+    const struct scaler_alias *scalers;  /* borrowed */
+    uint32_t n_scalers;
+    int64_t host_timeout_ns;             /* --cleanup-interval: silent and unreachable hosts are given up, default 70 s */
+    /* Told on change only; s is borrowed. Gone apps: type UNDEPLOYED "Manifest has been undeployed". */
+    void (*on_status)(void *arg, struct engine *e, str app, const struct app_status *s);
+    void (*on_command)(void *arg, struct engine *e, const struct command_record *r);
+    void *arg;
+};
+
+/* lattice: lattice id as drivers use it: "name" or "account/name". */
+struct engine *engine_create(const struct engine_env *env, str tenant, str lattice);
+void engine_destroy(struct engine *e);
+str engine_lattice(const struct engine *e);
+str engine_tenant(const struct engine *e);
+/* Acting is allowed (lease held). Starts with false; observing goes on either way. */
+void engine_set_active(struct engine *e, bool active);
+/* A head changed (catalog's on_change). */
+void engine_app_changed(struct engine *e, const struct app *a);
+/* Everything is read again: after a reconnect. */
+void engine_resync(struct engine *e);
+bool engine_synced(const struct engine *e);  /* the first resync is over */
+bool engine_settled(const struct engine *e); /* nothing dirty, nothing in flight, nothing to do later but watch */
+
+/* Reports, from host.observe/1. */
+void engine_report(struct engine *e, const trl_report *r);
+void engine_host_gone(struct engine *e, str host, int32_t why);
+void engine_links(struct engine *e, const trl_link *links, uint32_t n, uint32_t stride, bool full);
+void engine_link_gone(struct engine *e, const trl_link *key);
+void engine_configs(struct engine *e, const trl_config_seen *c, uint32_t n, uint32_t stride);
+void engine_note(struct engine *e, str host, str unit, int32_t code, str text);
+void engine_link_state(struct engine *e, bool up);
+
+/* The last status of a deployed (or being taken down) app; NULL: never deployed. Borrowed until the
+ * next turn. */
+const struct app_status *engine_status(const struct engine *e, str app);
+const struct observed *engine_observed(const struct engine *e);
+/* What would be done if m were the deployed version of its app (NULL manifest: if app were
+ * undeployed). By the very function that acts. *ret is owned: plan_destroy. */
+int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,
+                   struct err *err);
+/* Would deploying m clash (explicit ids of other deployed apps, unresolved shared references)? wadm's
+ * text into err. */
+int engine_check_deploy(struct engine *e, const struct manifest *m, struct err *err);
+/* Delete keys of links of m whose config content differs from what was deployed before (decision: a
+ * link's changed config content must be delivered by renewing it). Strings live in the arena. */
+uint32_t engine_links_to_renew(struct engine *e, const struct manifest *old, const struct manifest *m,
+                               struct arena *a, str **ret_keys);
+
+#endif
