@@ -34,6 +34,7 @@ extern "C" {
 
 #define TRL_ACT_PREFLIGHT 1u     /* UPDATE: try the new image under a scratch id first */
 #define TRL_ACT_RUNNING 2u       /* SCALE: the unit runs there now (a rebuild or a stop) */
+#define TRL_ACT_PROVIDER 4u      /* UPDATE: the unit is a provider: stop, reply, start */
 
 typedef struct trl_link {
     uint32_t struct_size, flags;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Actions in flight and their back-off, per (host, unit), link and config. In memory only.
+ */
+#ifndef TRELLIS_ENGINE_LEDGER_H
+#define TRELLIS_ENGINE_LEDGER_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/rand.h"
+
+#define LEDGER_BACKOFF_MIN_NS (1000000000ll)
+#define LEDGER_BACKOFF_MAX_NS (300ll * 1000000000ll)
+
+struct ledger_item {
+    bool inflight;
+    bool acked;               /* the host took it; the observation is awaited */
+    uint32_t verb;
+    uint32_t count;           /* SCALE, UPDATE: what it will be */
+    uint64_t want_hash;       /* of what was asked for */
+    int64_t sent_ns, acked_ns, deadline_ns;
+    uint32_t fails;           /* in a row */
+    int64_t next_ns;          /* not before; 0: now */
+    int64_t next_wall_ms;     /* the same for people: absolute, so that the text rests */
+    uint64_t failed_hash;     /* what failed */
+    char *text;               /* the host's error; owned */
+    uint32_t accepted;        /* interned scaler id that a scale with the full list proved equal, + 1 */
+    char *app;                /* whose action it is; owned */
+};
+
+struct ledger {
+    struct map items;         /* key -> struct ledger_item */
+    uint32_t n_inflight;
+};
+
+void ledger_init(struct ledger *l);
+void ledger_finish(struct ledger *l);
+
+/* Keys. buf: at least LEDGER_KEY_MAX bytes. */
+#define LEDGER_KEY_MAX 9u
+str ledger_unit_key(char *buf, uint32_t host_slot, uint32_t unit);
+/* Links and configs use "l" + link_key and "c" + name: */
+str ledger_text_key(struct arena *a, char kind, str name);
+
+struct ledger_item *ledger_find(const struct ledger *l, str key);
+struct ledger_item *ledger_get(struct ledger *l, str key); /* made when absent */
+void ledger_drop(struct ledger *l, str key);
+void ledger_send(struct ledger *l, struct ledger_item *i, str app, uint32_t verb, uint32_t count,
+                 uint64_t want_hash, int64_t now_ns, int64_t deadline_ns);
+/* It came true: nothing in flight, back-off forgotten. */
+void ledger_settle(struct ledger *l, struct ledger_item *i);
+/* It failed: back-off 1 s x 2 up to 5 min, +-20 %. */
+void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns,
+                 int64_t wall_ms, struct rng *rng);
+/* Forgets the back-offs of an app (a new generation). */
+void ledger_forgive(struct ledger *l, str app);
+/* Drops everything about a host. */
+void ledger_drop_host(struct ledger *l, uint32_t host_slot);
+
+#endif
