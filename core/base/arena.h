@@ -9,14 +9,15 @@
 
 struct arena {
     struct arena_block *head;
-    size_t used;           /* bytes handed out */
+    size_t used; /* bytes handed out */
 };
-#define ARENA_INIT {NULL, 0}
+#define ARENA_INIT                                                                                 \
+    { NULL, 0 }
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for anything */
 str arena_str(struct arena *a, str s);        /* copy, NUL-terminated */
 __attribute__((format(printf, 2, 3))) str arena_printf(struct arena *a, const char *fmt, ...);
-void arena_reset(struct arena *a);            /* everything is gone; keeps one block */
+void arena_reset(struct arena *a); /* everything is gone; keeps one block */
 void arena_finish(struct arena *a);
 #define ARENA_NEW(a, T)      ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (n)))

@@ -10,7 +10,8 @@
 
 void digest_sha256_hex(const str *parts, uint32_t n, char ret[65]); /* of the plain concatenation */
 #define ULID_LEN 26
-void ulid_text(int64_t unix_ms, struct rng *r, char ret[27]);       /* Crockford base32, upper case */
-void ulid_uuid_text(int64_t unix_ms, struct rng *r, char ret[37]);  /* the same bits as lower-case UUID */
+void ulid_text(int64_t unix_ms, struct rng *r, char ret[27]); /* Crockford base32, upper case */
+void ulid_uuid_text(int64_t unix_ms, struct rng *r,
+                    char ret[37]); /* the same bits as lower-case UUID */
 
 #endif

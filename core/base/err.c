@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 
-static const char *const names[] = {
-    "OK",     "INVALID", "NOTFOUND", "CONFLICT", "DENIED", "BUSY",     "TIMEOUT",
-    "CANCELLED", "CLOSED",  "UNSUPP",   "UNAVAIL",  "NOMEM",  "INTERNAL", "NORESPONDER"};
+static const char *const names[] = {"OK",      "INVALID", "NOTFOUND",  "CONFLICT",   "DENIED",
+                                    "BUSY",    "TIMEOUT", "CANCELLED", "CLOSED",     "UNSUPP",
+                                    "UNAVAIL", "NOMEM",   "INTERNAL",  "NORESPONDER"};
 
 int err_set(struct err *e, int code, const char *fmt, ...) {
     if (e) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Errors: a code of the border (TRL_E_*) and one line of text that says what, where, why and what to
- * do. Fallible functions return 0 or the code and take `struct err *` last; NULL is allowed.
+ * Errors: a code of the border (TRL_E_*) and one line of text that says what, where, why and what
+ * to do. Fallible functions return 0 or the code and take `struct err *` last; NULL is allowed.
  */
 #ifndef TRELLIS_BASE_ERR_H
 #define TRELLIS_BASE_ERR_H
@@ -12,7 +12,8 @@ struct err {
     int code;
     char msg[1024];
 };
-#define ERR_INIT {0, ""}
+#define ERR_INIT                                                                                   \
+    { 0, "" }
 
 /* Sets and returns code (a TRL_E_*). */
 __attribute__((format(printf, 3, 4))) int err_set(struct err *e, int code, const char *fmt, ...);

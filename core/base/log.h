@@ -8,8 +8,9 @@
 #include "base/str.h"
 
 struct log {
-    int level;                                               /* TRL_LOG_*: highest that is shown */
-    void (*sink)(void *arg, int level, str msg, str fields); /* one finished line; fields: flat JSON or empty */
+    int level; /* TRL_LOG_*: highest that is shown */
+    void (*sink)(void *arg, int level, str msg,
+                 str fields); /* one finished line; fields: flat JSON or empty */
     void *arg;
 };
 

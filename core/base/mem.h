@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Allocation. Exhaustion ends the process with one line on stderr: everything acknowledged is in the
- * store, and a restart recovers it (docs/adr/0003-out-of-memory.md). So nothing here returns NULL.
+ * Allocation. Exhaustion ends the process with one line on stderr: everything acknowledged is in
+ * the store, and a restart recovers it (docs/adr/0003-out-of-memory.md). So nothing here returns
+ * NULL.
  */
 #ifndef TRELLIS_BASE_MEM_H
 #define TRELLIS_BASE_MEM_H
@@ -9,14 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *mem_alloc(size_t n);                    /* owned; contents undefined */
-void *mem_zalloc(size_t n);                   /* owned; zeroed */
-void *mem_array(size_t n, size_t size);       /* owned; zeroed; n * size checked */
-void *mem_realloc(void *p, size_t n);         /* p: taken; result owned */
-void *mem_dup(const void *p, size_t n);       /* owned */
-char *mem_strndup(const char *s, size_t n);   /* owned, NUL-terminated */
-char *mem_strdup(const char *s);              /* owned; NULL gives NULL */
-void mem_free(void *p);                       /* NULL is fine */
+void *mem_alloc(size_t n);                  /* owned; contents undefined */
+void *mem_zalloc(size_t n);                 /* owned; zeroed */
+void *mem_array(size_t n, size_t size);     /* owned; zeroed; n * size checked */
+void *mem_realloc(void *p, size_t n);       /* p: taken; result owned */
+void *mem_dup(const void *p, size_t n);     /* owned */
+char *mem_strndup(const char *s, size_t n); /* owned, NUL-terminated */
+char *mem_strdup(const char *s);            /* owned; NULL gives NULL */
+void mem_free(void *p);                     /* NULL is fine */
 
 /* Makes room for `need` elements of `size` bytes in a growing array. */
 void *mem_grow(void *p, uint32_t *cap, uint32_t need, size_t size);
@@ -39,7 +40,7 @@ void *mem_grow(void *p, uint32_t *cap, uint32_t need, size_t size);
     } while (0)
 uint32_t mem_zero_slot(void *slot, size_t size, uint32_t *n); /* for VEC_ADD; returns the index */
 
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
 
 #endif

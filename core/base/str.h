@@ -12,9 +12,9 @@
 #include <trellis/helper.h>
 
 typedef trl_str str;
-#define STR(lit)  ((str){"" lit, sizeof(lit) - 1}) /* static */
-#define STR_NONE  ((str){NULL, 0})
-#define PSTR(s)   (int)(s).len, ((s).ptr ? (s).ptr : "") /* for "%.*s" */
+#define STR(lit) ((str){"" lit, sizeof(lit) - 1}) /* static */
+#define STR_NONE ((str){NULL, 0})
+#define PSTR(s)  (int)(s).len, ((s).ptr ? (s).ptr : "") /* for "%.*s" */
 
 static inline str str_c(const char *c) {
     return trl_cstr(c);
@@ -35,13 +35,13 @@ static inline bool str_starts(str s, str prefix) {
     return trl_str_starts(s, prefix);
 }
 bool str_ends(str s, str suffix);
-str str_trim(str s);                          /* borrowed part of s, ASCII blanks off both ends */
-str str_skip(str s, size_t n);                /* s without its first n bytes */
+str str_trim(str s);           /* borrowed part of s, ASCII blanks off both ends */
+str str_skip(str s, size_t n); /* s without its first n bytes */
 /* Cuts at the first c: returns what is before, *rest is what follows (ptr NULL when c is not
  * there). */
 str str_cut(str s, char c, str *rest);
-char *str_dup(str s);                         /* owned, NUL-terminated */
-bool str_u64(str s, uint64_t *ret);           /* decimal digits only, no overflow */
+char *str_dup(str s);                            /* owned, NUL-terminated */
+bool str_u64(str s, uint64_t *ret);              /* decimal digits only, no overflow */
 int str_cmp_qsort(const void *a, const void *b); /* for arrays of str */
 
 /* Growing bytes, always NUL-terminated behind len once something was added. */
@@ -49,16 +49,17 @@ struct buf {
     char *ptr;
     size_t len, cap;
 };
-#define BUF_INIT {NULL, 0, 0}
+#define BUF_INIT                                                                                   \
+    { NULL, 0, 0 }
 
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, str s);
 void buf_add_c(struct buf *b, char c);
 __attribute__((format(printf, 2, 3))) void buf_addf(struct buf *b, const char *fmt, ...);
 void buf_addv(struct buf *b, const char *fmt, va_list ap);
-void buf_clear(struct buf *b);                /* keeps the memory */
-void buf_finish(struct buf *b);               /* frees it */
-str buf_str(const struct buf *b);             /* borrowed until the next change */
-char *buf_take(struct buf *b);                /* owned C string; the buffer is empty afterwards */
+void buf_clear(struct buf *b);    /* keeps the memory */
+void buf_finish(struct buf *b);   /* frees it */
+str buf_str(const struct buf *b); /* borrowed until the next change */
+char *buf_take(struct buf *b);    /* owned C string; the buffer is empty afterwards */
 
 #endif

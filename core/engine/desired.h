@@ -9,15 +9,16 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "engine/status.h"
 #include "model/manifest.h"
 #include "plug/scaler.h"
 
 struct want_config {
-    str name;                 /* as seen in the lattice */
-    bool managed;             /* we write it; else it must be there */
+    str name;     /* as seen in the lattice */
+    bool managed; /* we write it; else it must be there */
     bool secret;
-    str body;                 /* JSON map of strings (managed) */
-    uint64_t hash;            /* trl_config_hash of it */
+    str body;      /* JSON map of strings (managed) */
+    uint64_t hash; /* trl_config_hash of it */
 };
 
 struct want_unit {
@@ -26,13 +27,12 @@ struct want_unit {
     struct want_config **configs; /* in order: configs, then secrets */
     str *config_names;
     uint32_t n_configs;
-    struct scaler_spec *spec; /* owned by the app_spec; NULL: nothing places it */
+    struct scaler_spec *spec;       /* owned by the app_spec; NULL: nothing places it */
     str scaler_id, scaler_id_other; /* as SpreadScaler / DaemonScaler of the same content */
     str status_kind, trait;
-    str *peers;               /* ids it is linked with, in this app */
+    str *peers; /* ids it is linked with, in this app */
     uint32_t n_peers;
-    uint64_t list_hash;       /* of the config name list */
-    const struct item *from;
+    uint64_t list_hash; /* of the config name list */
 };
 
 struct want_link {
@@ -42,31 +42,31 @@ struct want_link {
     struct want_config **configs;
     uint32_t n_configs;
     uint64_t content;
-    str key, delete_key;      /* link_key, link_delete_key */
+    str key, delete_key; /* link_key, link_delete_key */
     str scaler_id, display;
-    bool from_provider;       /* provider -> component: goes first on the way down */
+    bool from_provider; /* provider -> component: goes first on the way down */
 };
 
 enum want_what { WANT_UNIT, WANT_LINK, WANT_FIXED };
-struct want_scaler {          /* one line of the status, in wadm's order (RC 4.3) */
+struct want_scaler { /* one line of the status, in wadm's order (RC 4.3) */
     enum want_what what;
-    uint32_t index;           /* into units or links */
-    str id, kind, name;       /* WANT_FIXED */
+    uint32_t index;     /* into units or links */
+    str id, kind, name; /* WANT_FIXED */
     bool failed;
     str message;
 };
 
-struct app_spec {             /* immutable; shared (refcount) */
+struct app_spec { /* immutable; shared (refcount) */
     struct arena arena;
     uint32_t refs;
     str app, version;
-    uint32_t n;               /* version number; 0: a preview */
+    uint32_t n; /* version number; 0: a preview */
     struct want_unit *units;
     struct want_link *links;
-    struct want_config *configs; /* each name once */
+    struct want_config **configs; /* each name once */
     struct want_scaler *scalers;
     uint32_t n_units, n_links, n_configs, n_scalers;
-    str *shared_units;        /* ids of other apps' units it uses */
+    str *shared_units; /* ids of other apps' units it uses */
     uint32_t n_shared_units;
     str *shared_apps;
     uint32_t n_shared_apps;
@@ -80,40 +80,47 @@ struct expand_env {
     struct scaler *(*scaler)(void *arg, str trait);
     void *arg;
 };
-struct app_spec *app_spec_expand(const struct manifest *m, uint32_t n, const struct expand_env *env);
+struct app_spec *app_spec_expand(const struct manifest *m, uint32_t n,
+                                 const struct expand_env *env);
 struct app_spec *app_spec_ref(struct app_spec *s);
 void app_spec_unref(struct app_spec *s); /* NULL is fine */
 
 /* What a scaler id meant: it is the fingerprint of what runs. */
 struct known_scaler {
-    str image;                /* owned */
+    str image; /* owned */
     uint64_t list_hash;
 };
 
 struct desired_app {
-    str name;                 /* owned */
+    str name; /* owned */
     uint64_t generation;
-    str version;              /* owned; deployed version's text */
-    struct app_spec *cur;     /* deployed; NULL: being taken down */
-    VEC(struct app_spec *) olds;  /* applied versions other than cur */
-    VEC(str) refresh;         /* owned; delete keys of links to renew */
-    struct map known;         /* scaler id -> struct known_scaler */
-    bool known_all;           /* all stored versions are in `known` */
-    bool prompted;            /* an API call led here and is not yet fulfilled */
+    str version;                 /* owned; deployed version's text */
+    struct app_spec *cur;        /* deployed; NULL: being taken down */
+    VEC(struct app_spec *) olds; /* applied versions other than cur */
+    VEC(str) refresh;            /* owned; delete keys of links to renew */
+    struct map known;            /* scaler id -> struct known_scaler */
+    bool known_all;              /* all stored versions are in `known` */
+    bool prompted;               /* an API call led here and is not yet fulfilled */
     bool deleting;
+    /* the engine's */
+    bool dirty;
+    bool settling;           /* a catalog_settle is under way */
+    bool guarded;            /* removals wait for consent */
+    struct app_status *told; /* owned; last status */
 };
 
 struct desired {
-    struct map apps;          /* name -> struct desired_app */
-    struct map unit_users;    /* unit id -> struct users: deployed specs that own it or share it */
-    struct map config_users;  /* config name -> struct users */
-    struct map link_users;    /* link key -> struct users */
-    struct map link_targets;  /* unit id -> struct users: deployed specs with a link to it */
+    struct map apps;         /* name -> struct desired_app */
+    struct map unit_users;   /* unit id -> struct users: deployed specs that own it or share it */
+    struct map config_users; /* config name -> struct users */
+    struct map link_users;   /* link key -> struct users */
+    struct map link_sources; /* unit id -> struct users: deployed specs with a link from it */
+    struct map link_targets; /* unit id -> struct users: deployed specs with a link to it */
 };
 
 struct use {
     struct desired_app *app;
-    const void *what;         /* want_unit (NULL: shared use), want_config, want_link */
+    const void *what; /* want_unit (NULL: shared use), want_config, want_link */
 };
 struct users {
     VEC(struct use) at;
@@ -126,6 +133,7 @@ struct desired_app *desired_add(struct desired *d, str app);
 void desired_remove(struct desired *d, struct desired_app *a);
 /* Replaces the deployed spec (taken; NULL: none) and keeps the indexes. */
 void desired_set_cur(struct desired *d, struct desired_app *a, struct app_spec *spec);
+void desired_set_refresh(struct desired_app *a, const str *keys, uint32_t n); /* copied */
 void desired_learn(struct desired_app *a, const struct app_spec *spec);
 const struct users *desired_users(const struct map *index, str key); /* NULL: none */
 /* Does a deployed app other than `not_app` (NULL: any) use it? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine of one lattice: wanted against running, actions out, status told. Level-triggered: events
- * only say where to look. Owns the lattice's observed state and ledger.
+ * The engine of one lattice: wanted against running, actions out, status told. Level-triggered:
+ * events only say where to look. Owns the lattice's observed state and ledger.
  */
 #ifndef TRELLIS_ENGINE_ENGINE_H
 #define TRELLIS_ENGINE_ENGINE_H
@@ -18,35 +18,38 @@ struct engine;
 
 /* Which scaler serves a trait type: the alias table of the configuration. */
 struct scaler_alias {
-    const char *trait;       /* "spreadscaler" */
-    struct scaler *scaler;   /* borrowed */
+    const char *trait;     /* "spreadscaler" */
+    struct scaler *scaler; /* borrowed */
 };
 
-struct command_record {      /* one command, for the durable stream; borrowed */
-    uint64_t seq;            /* counts from 1 per engine */
+struct command_record { /* one command, for the durable stream; borrowed */
+    uint64_t seq;       /* counts from 1 per engine */
     int64_t wall_ms;
     str lattice, app, verb, host_id, subject; /* subject: unit, link or config */
     str reason, trace_id;
-    int32_t outcome;         /* 1: sent; 0: done; < 0: TRL_E_* */
-    str text;                /* host's error, else empty */
+    int32_t outcome; /* 1: sent; 0: done; < 0: TRL_E_* */
+    str text;        /* host's error, else empty */
 };
 
 struct engine_env {
     struct loop *loop;
     const struct log *log;
     struct catalog *catalog;
-    struct plug_inst *driver;            /* started driver/1 instance, borrowed */
-    const struct scaler_alias *scalers;  /* borrowed */
+    struct plug_inst *driver;           /* started driver/1 instance, borrowed */
+    const struct scaler_alias *scalers; /* borrowed */
     uint32_t n_scalers;
-    int64_t host_timeout_ns;             /* --cleanup-interval: silent and unreachable hosts are given up, default 70 s */
-    /* Told on change only; s is borrowed. Gone apps: type UNDEPLOYED "Manifest has been undeployed". */
+    int64_t host_timeout_ns; /* --cleanup-interval: silent and unreachable hosts are given up,
+                                default 70 s */
+    /* Told on change only; s is borrowed. Gone apps: type UNDEPLOYED "Manifest has been
+     * undeployed". */
     void (*on_status)(void *arg, struct engine *e, str app, const struct app_status *s);
     void (*on_command)(void *arg, struct engine *e, const struct command_record *r);
     void *arg;
 };
 
-/* lattice: lattice id as drivers use it: "name" or "account/name". */
+/* tenant: "_" in a single-tenant plane. Drivers know the lattice as "name" or "tenant/name". */
 struct engine *engine_create(const struct engine_env *env, str tenant, str lattice);
+/* After the catalog, before the driver and the scalers. */
 void engine_destroy(struct engine *e);
 str engine_lattice(const struct engine *e);
 str engine_tenant(const struct engine *e);
@@ -56,8 +59,9 @@ void engine_set_active(struct engine *e, bool active);
 void engine_app_changed(struct engine *e, const struct app *a);
 /* Everything is read again: after a reconnect. */
 void engine_resync(struct engine *e);
-bool engine_synced(const struct engine *e);  /* the first resync is over */
-bool engine_settled(const struct engine *e); /* nothing dirty, nothing in flight, nothing to do later but watch */
+bool engine_synced(const struct engine *e); /* the first resync is over */
+bool engine_settled(
+    const struct engine *e); /* nothing dirty, nothing in flight, nothing to do later but watch */
 
 /* Reports, from host.observe/1. */
 void engine_report(struct engine *e, const trl_report *r);
@@ -76,12 +80,12 @@ const struct observed *engine_observed(const struct engine *e);
  * undeployed). By the very function that acts. *ret is owned: plan_destroy. */
 int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,
                    struct err *err);
-/* Would deploying m clash (explicit ids of other deployed apps, unresolved shared references)? wadm's
- * text into err. */
+/* Would deploying m clash (explicit ids of other deployed apps, unresolved shared references)?
+ * wadm's text into err. */
 int engine_check_deploy(struct engine *e, const struct manifest *m, struct err *err);
 /* Delete keys of links of m whose config content differs from what was deployed before (decision: a
  * link's changed config content must be delivered by renewing it). Strings live in the arena. */
-uint32_t engine_links_to_renew(struct engine *e, const struct manifest *old, const struct manifest *m,
-                               struct arena *a, str **ret_keys);
+uint32_t engine_links_to_renew(struct engine *e, const struct manifest *old,
+                               const struct manifest *m, struct arena *a, str **ret_keys);
 
 #endif

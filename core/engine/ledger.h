@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "base/rand.h"
 
 #define LEDGER_BACKOFF_MIN_NS (1000000000ll)
@@ -14,44 +15,47 @@
 
 struct ledger_item {
     bool inflight;
-    bool acked;               /* the host took it; the observation is awaited */
+    bool acked; /* the host took it; the observation is awaited */
     uint32_t verb;
-    uint32_t count;           /* SCALE, UPDATE: what it will be */
-    uint64_t want_hash;       /* of what was asked for */
+    uint32_t count;     /* SCALE, UPDATE: what it will be */
+    uint64_t want_hash; /* of what was asked for */
     int64_t sent_ns, acked_ns, deadline_ns;
-    uint32_t fails;           /* in a row */
-    int64_t next_ns;          /* not before; 0: now */
-    int64_t next_wall_ms;     /* the same for people: absolute, so that the text rests */
-    uint64_t failed_hash;     /* what failed */
-    char *text;               /* the host's error; owned */
-    uint32_t accepted;        /* interned scaler id that a scale with the full list proved equal, + 1 */
-    char *app;                /* whose action it is; owned */
+    uint32_t fails;       /* in a row */
+    int64_t next_ns;      /* not before; 0: now */
+    int64_t next_wall_ms; /* the same for people: absolute, so that the text rests */
+    uint64_t failed_hash; /* what failed */
+    char *text;           /* the host's error; owned */
+    uint32_t accepted;    /* interned scaler id that a scale with the full list proved equal, + 1 */
+    char *app;            /* whose action it is; owned */
+    uint64_t seq;         /* of the command; an answer to an older one is ignored */
+    uint32_t host;        /* slot + 1 of a unit's item; 0: link, config */
+    uint32_t adds;        /* instances that are on their way to the host */
 };
 
 struct ledger {
-    struct map items;         /* key -> struct ledger_item */
+    struct map items; /* key -> struct ledger_item */
     uint32_t n_inflight;
+    VEC(uint32_t) pending; /* by host slot: instances on their way there */
+    VEC(struct unit_slots { VEC(uint32_t)
+                            slots; })
+    by_unit; /* by unit id: host slots with an item */
 };
 
 void ledger_init(struct ledger *l);
 void ledger_finish(struct ledger *l);
 
-/* Keys. buf: at least LEDGER_KEY_MAX bytes. */
-#define LEDGER_KEY_MAX 9u
-str ledger_unit_key(char *buf, uint32_t host_slot, uint32_t unit);
-/* Links and configs use "l" + link_key and "c" + name: */
-str ledger_text_key(struct arena *a, char kind, str name);
-
-struct ledger_item *ledger_find(const struct ledger *l, str key);
-struct ledger_item *ledger_get(struct ledger *l, str key); /* made when absent */
-void ledger_drop(struct ledger *l, str key);
+struct ledger_item *ledger_unit(const struct ledger *l, uint32_t host_slot, uint32_t unit);
+struct ledger_item *ledger_unit_get(struct ledger *l, uint32_t host_slot, uint32_t unit);
+/* kind: 'l' with a link_key, 'c' with a config name */
+struct ledger_item *ledger_text(const struct ledger *l, char kind, str name);
+struct ledger_item *ledger_text_get(struct ledger *l, char kind, str name);
 void ledger_send(struct ledger *l, struct ledger_item *i, str app, uint32_t verb, uint32_t count,
-                 uint64_t want_hash, int64_t now_ns, int64_t deadline_ns);
+                 uint32_t adds, uint64_t want_hash, int64_t now_ns, int64_t deadline_ns);
 /* It came true: nothing in flight, back-off forgotten. */
 void ledger_settle(struct ledger *l, struct ledger_item *i);
 /* It failed: back-off 1 s x 2 up to 5 min, +-20 %. */
-void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns,
-                 int64_t wall_ms, struct rng *rng);
+void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns, int64_t wall_ms,
+                 struct rng *rng);
 /* Forgets the back-offs of an app (a new generation). */
 void ledger_forgive(struct ledger *l, str app);
 /* Drops everything about a host. */

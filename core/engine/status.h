@@ -8,27 +8,27 @@
 #include "base/arena.h"
 
 enum status_type { /* aggregation: the lowest value present wins (RC 7.2) */
-    STATUS_FAILED,
-    STATUS_UNDEPLOYED,
-    STATUS_WAITING,
-    STATUS_RECONCILING,
-    STATUS_UNHEALTHY,
-    STATUS_DEPLOYED,
+                   STATUS_FAILED,
+                   STATUS_UNDEPLOYED,
+                   STATUS_WAITING,
+                   STATUS_RECONCILING,
+                   STATUS_UNHEALTHY,
+                   STATUS_DEPLOYED,
 };
 const char *status_type_name(enum status_type t); /* "failed"; static */
 
 struct scaler_status {
-    str id, kind, name;      /* 64 hex digits, "SpreadScaler", "app-web" */
+    str id, kind, name; /* 64 hex digits, "SpreadScaler", "app-web" */
     enum status_type type;
     str message;
     uint32_t wanted, running; /* units: instances; links: 1 and 0 or 1 */
 };
 
 struct app_status {
-    struct arena arena;      /* owns the texts */
+    struct arena arena; /* owns the texts */
     enum status_type type;
     str message;
-    str version;             /* deployed version text, for our API; wadm's field stays "" */
+    str version; /* deployed version text, for our API; wadm's field stays "" */
     uint64_t generation;
     struct scaler_status *scalers;
     uint32_t n_scalers;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is, as drivers last reported it: hosts and what they run, links, named configs. Pure data; the
- * owner is told what a report really changed, so an idle heartbeat touches nothing and allocates
- * nothing. Names are interned to dense ids; hosts keep their slot for life.
+ * What is, as drivers last reported it: hosts and what they run, links, named configs. Pure data;
+ * the owner is told what a report really changed, so an idle heartbeat touches nothing and
+ * allocates nothing. Names are interned to dense ids; hosts keep their slot for life.
  */
 #ifndef TRELLIS_LATTICE_OBSERVED_H
 #define TRELLIS_LATTICE_OBSERVED_H
@@ -15,39 +15,39 @@
 
 #define OBS_NONE UINT32_MAX
 
-struct seen_entry {              /* one unit on one host */
-    uint32_t unit;               /* interned id */
-    uint32_t kind;               /* TRL_RUN_* */
+struct seen_entry { /* one unit on one host */
+    uint32_t unit;  /* interned id */
+    uint32_t kind;  /* TRL_RUN_* */
     uint32_t count;
-    uint32_t health;             /* TRL_HEALTH_* */
-    uint32_t image, app, scaler, spread; /* interned; INTERN_NONE: none. app: appspec annotation   */
-    bool managed;                /* managed-by is "wadm" */
-    uint32_t mark;               /* last full report that listed it */
-    int64_t seen_ns;             /* when last told of it */
+    uint32_t health;                     /* TRL_HEALTH_* */
+    uint32_t image, app, scaler, spread; /* interned; INTERN_NONE: none. app: appspec annotation */
+    bool managed;                        /* managed-by is "wadm" */
+    uint32_t mark;                       /* last full report that listed it */
+    int64_t seen_ns;                     /* when last told of it */
 };
 
 struct seen_host {
     bool used;
-    str id, name, version;       /* owned */
-    trl_label *labels;           /* owned block, sorted by key */
+    str id, name, version; /* owned */
+    trl_label *labels;     /* owned block, sorted by key */
     uint32_t n_labels;
     bool suspect, stale, cordoned;
-    int64_t seen_ns;             /* last sign of life */
-    int64_t beat_ns;             /* last heartbeat, 0: none yet */
-    int64_t interval_ns;         /* measured; 0: unknown */
+    int64_t seen_ns;     /* last sign of life */
+    int64_t beat_ns;     /* last heartbeat, 0: none yet */
+    int64_t interval_ns; /* measured; 0: unknown */
     uint64_t uptime_s;
-    uint32_t reports;            /* full reports so far */
-    uint32_t probes;             /* unanswered in a row (kept for the owner) */
-    uint32_t total;              /* instances of everything */
-    uint32_t position;           /* in observed.order */
+    uint32_t reports;  /* full reports so far */
+    uint32_t probes;   /* unanswered in a row (kept for the owner) */
+    uint32_t total;    /* instances of everything */
+    uint32_t position; /* in observed.order */
     VEC(struct seen_entry) entries;
 };
 
 struct seen_link {
-    str source, target, name, ns, package;  /* owned by one block */
+    str source, target, name, ns, package; /* owned by one block */
     str *interfaces;
     uint32_t n_interfaces;
-    uint64_t content;            /* link_content() */
+    uint64_t content; /* link_content() */
     char *block;
 };
 
@@ -60,19 +60,17 @@ enum obs_what { OBS_UNIT, OBS_HOSTS, OBS_LINK, OBS_CONFIG };
 
 struct observed {
     struct intern names;
-    VEC(struct seen_host) hosts; /* by slot; see used */
-    VEC(uint32_t) order;         /* slots, sorted by host id */
-    struct map by_id;            /* host id -> slot + 1 */
-    VEC(struct unit_hosts {
-        VEC(uint32_t) slots;
-    }) units;                    /* by unit id: where it runs */
-    VEC(struct app_units {
-        VEC(uint32_t) at;
-    }) apps;                     /* by app id: units that carried its mark (may be stale: check) */
-    struct map links;            /* link_key() -> struct seen_link */
+    VEC(struct seen_host) hosts;                           /* by slot; see used */
+    VEC(uint32_t) order;                                   /* slots, sorted by host id */
+    struct map by_id;                                      /* host id -> slot + 1 */
+    VEC(struct unit_hosts { VEC(uint32_t) slots; }) units; /* by unit id: where it runs */
+    VEC(struct app_units { VEC(uint32_t)
+                           at; })
+    apps;             /* by app id: units that carried its mark (may be stale: check) */
+    struct map links; /* link_key() -> struct seen_link */
     bool links_known;
-    struct map configs;          /* name -> struct seen_config */
-    uint64_t hosts_revision;     /* moves with joins, leaves, labels, states */
+    struct map configs;      /* name -> struct seen_config */
+    uint64_t hosts_revision; /* moves with joins, leaves, labels, states */
     void (*touched)(void *arg, enum obs_what what, uint32_t id, str key); /* unit id; link's source,
                                                                               config name as key */
     void *arg;
@@ -104,7 +102,6 @@ str link_key(struct arena *a, str source, str target, str name, str ns, str pack
 str link_delete_key(struct arena *a, str source, str name, str ns, str package);
 /* Content: interfaces as a set, config lists in order. */
 uint64_t link_content(const str *interfaces, uint32_t n_interfaces, const str *source_config,
-                      uint32_t n_source_config, const str *target_config,
-                      uint32_t n_target_config);
+                      uint32_t n_source_config, const str *target_config, uint32_t n_target_config);
 
 #endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files of the engine: engine.c (life, apps, the pass), dispatch.c (actions out,
+ * answers in), observe.c (reports in), hostlife.c (who is alive), preview.c (questions of the API).
+ */
+#ifndef TRELLIS_ENGINE_ENGINE_PRIV_H
+#define TRELLIS_ENGINE_ENGINE_PRIV_H
+
+#include "engine/engine.h"
+
+#define NS_PER_S 1000000000ll
+
+struct probe;
+
+struct engine {
+    struct engine_env env;
+    const trl_driver_v1 *driver;
+    char *tenant, *lattice;
+    char *id; /* the lattice as drivers name it: "name" or "account/name" */
+    struct observed o;
+    struct desired d;
+    struct ledger l;
+    struct plan plan; /* scratch of the pass */
+    bool active, synced, syncing, resync_again, link_up, ever_host, closing;
+    bool pass_posted;
+    VEC(struct desired_app *) dirty;
+    struct loop_timer wake; /* back-off ends, deadlines */
+    int64_t wake_ns;
+    struct loop_timer tick; /* host life, once a second */
+    uint32_t leavers;       /* apps with something to take down */
+    struct map unread;      /* config names to read */
+    bool reading;
+    uint64_t seq; /* of commands */
+    int64_t wall_offset_ms;
+    int64_t up_since_ns;   /* our own link */
+    int64_t mass_until_ns; /* too many fell silent at once: nobody is given up before */
+    int64_t guard_from_ns;
+    uint32_t guard_used;
+    VEC(struct sent *) sent; /* commands under way */
+    VEC(struct probe *) probes;
+    trl_op *resync_op, *read_op; /* under way, else NULL */
+};
+
+/* engine.c */
+void engine_dirty(struct engine *e, struct desired_app *a);
+void engine_dirty_all(struct engine *e);
+void engine_wake_at(struct engine *e, int64_t at_ns);
+void engine_read_configs(struct engine *e); /* asks for what is unknown and wanted */
+void engine_plan_in(struct engine *e, struct plan_in *in);
+int64_t engine_now(const struct engine *e);
+
+/* dispatch.c */
+void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p);
+/* An observation of (slot, unit): settles what it fulfils. */
+void dispatch_observed(struct engine *e, uint32_t slot, uint32_t unit);
+void dispatch_failed(struct engine *e, uint32_t slot, uint32_t unit, str text);
+void dispatch_deadlines(struct engine *e); /* what was accepted and never seen */
+void dispatch_cancel(struct engine *e);    /* forgets everything under way */
+
+/* hostlife.c */
+void hostlife_tick(struct engine *e);
+bool hostlife_probe(struct engine *e, uint32_t slot); /* false: not now */
+void hostlife_cancel(struct engine *e);
+
+/* preview.c */
+void engine_expand_env(struct engine *e, struct expand_env *env);
+
+#endif

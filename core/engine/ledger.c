@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ledger.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+void ledger_init(struct ledger *l) {
+    memset(l, 0, sizeof(*l));
+}
+
+static void item_free(struct ledger_item *i) {
+    if (i) {
+        mem_free(i->text);
+        mem_free(i->app);
+        mem_free(i);
+    }
+}
+
+void ledger_finish(struct ledger *l) {
+    for (uint32_t i = 0; i < l->items.n; i++) {
+        item_free(l->items.at[i].value);
+    }
+    map_finish(&l->items);
+    for (uint32_t i = 0; i < l->by_unit.n; i++) {
+        VEC_FREE(&l->by_unit.at[i].slots);
+    }
+    VEC_FREE(&l->by_unit);
+    VEC_FREE(&l->pending);
+    l->n_inflight = 0;
+}
+
+#define UNIT_KEY 9u
+
+static str unit_key(char buf[UNIT_KEY], uint32_t host_slot, uint32_t unit) {
+    buf[0] = 'u';
+    memcpy(buf + 1, &host_slot, 4);
+    memcpy(buf + 5, &unit, 4);
+    return str_n(buf, UNIT_KEY);
+}
+
+struct ledger_item *ledger_unit(const struct ledger *l, uint32_t host_slot, uint32_t unit) {
+    char buf[UNIT_KEY];
+    return map_get(&l->items, unit_key(buf, host_slot, unit));
+}
+
+struct ledger_item *ledger_unit_get(struct ledger *l, uint32_t host_slot, uint32_t unit) {
+    char buf[UNIT_KEY];
+    str key = unit_key(buf, host_slot, unit);
+    struct ledger_item *i = map_get(&l->items, key);
+    if (!i) {
+        i = mem_zalloc(sizeof(*i));
+        i->host = host_slot + 1;
+        map_set(&l->items, key, i);
+        while (l->by_unit.n <= unit) {
+            VEC_ADD(&l->by_unit);
+        }
+        *VEC_ADD(&l->by_unit.at[unit].slots) = host_slot;
+    }
+    return i;
+}
+
+static struct ledger_item *text_item(const struct ledger *l, char kind, str name,
+                                     struct ledger *make_in) {
+    struct buf key = BUF_INIT;
+    buf_add_c(&key, kind);
+    buf_add_str(&key, name);
+    struct ledger_item *i = map_get(&l->items, buf_str(&key));
+    if (!i && make_in) {
+        i = mem_zalloc(sizeof(*i));
+        map_set(&make_in->items, buf_str(&key), i);
+    }
+    buf_finish(&key);
+    return i;
+}
+
+struct ledger_item *ledger_text(const struct ledger *l, char kind, str name) {
+    return text_item(l, kind, name, NULL);
+}
+
+struct ledger_item *ledger_text_get(struct ledger *l, char kind, str name) {
+    return text_item(l, kind, name, l);
+}
+
+static uint32_t *pending_of(struct ledger *l, const struct ledger_item *i) {
+    while (l->pending.n < i->host) {
+        VEC_ADD(&l->pending);
+    }
+    return &l->pending.at[i->host - 1];
+}
+
+static void landed(struct ledger *l, struct ledger_item *i) {
+    if (i->inflight) {
+        i->inflight = false;
+        l->n_inflight--;
+        if (i->host) {
+            *pending_of(l, i) -= i->adds;
+        }
+        i->adds = 0;
+    }
+}
+
+void ledger_send(struct ledger *l, struct ledger_item *i, str app, uint32_t verb, uint32_t count,
+                 uint32_t adds, uint64_t want_hash, int64_t now_ns, int64_t deadline_ns) {
+    landed(l, i);
+    l->n_inflight++;
+    i->inflight = true;
+    i->adds = adds;
+    if (i->host) {
+        *pending_of(l, i) += adds;
+    }
+    i->acked = false;
+    i->verb = verb;
+    i->count = count;
+    i->want_hash = want_hash;
+    i->sent_ns = now_ns;
+    i->deadline_ns = deadline_ns;
+    mem_free(i->app);
+    i->app = str_dup(app);
+}
+
+void ledger_settle(struct ledger *l, struct ledger_item *i) {
+    landed(l, i);
+    i->fails = 0;
+    i->next_ns = 0;
+    i->failed_hash = 0;
+    mem_free(i->text);
+    i->text = NULL;
+}
+
+void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns, int64_t wall_ms,
+                 struct rng *rng) {
+    landed(l, i);
+    int64_t delay = LEDGER_BACKOFF_MIN_NS;
+    for (uint32_t k = 0; k < i->fails && delay < LEDGER_BACKOFF_MAX_NS; k++) {
+        delay *= 2;
+    }
+    delay = delay > LEDGER_BACKOFF_MAX_NS ? LEDGER_BACKOFF_MAX_NS : delay;
+    delay = delay * 8 / 10 + (int64_t)rng_below(rng, (uint64_t)(delay * 4 / 10));
+    i->fails++;
+    i->failed_hash = i->want_hash;
+    i->next_ns = now_ns + delay;
+    i->next_wall_ms = wall_ms + delay / 1000000;
+    i->accepted = 0;
+    mem_free(i->text);
+    i->text = str_dup(text);
+}
+
+void ledger_forgive(struct ledger *l, str app) {
+    for (uint32_t k = 0; k < l->items.n; k++) {
+        struct ledger_item *i = l->items.at[k].value;
+        if (i->app && str_is(app, i->app) && !i->inflight && i->fails) {
+            ledger_settle(l, i);
+        }
+    }
+}
+
+static void forget_slot(struct ledger *l, uint32_t unit, uint32_t host_slot) {
+    struct unit_slots *u = &l->by_unit.at[unit];
+    for (uint32_t i = 0; i < u->slots.n; i++) {
+        if (u->slots.at[i] == host_slot) {
+            u->slots.at[i] = u->slots.at[--u->slots.n];
+            return;
+        }
+    }
+}
+
+void ledger_drop_host(struct ledger *l, uint32_t host_slot) {
+    for (uint32_t k = l->items.n; k-- > 0;) {
+        struct ledger_item *i = l->items.at[k].value;
+        if (i->host != host_slot + 1) {
+            continue;
+        }
+        char key[UNIT_KEY];
+        uint32_t unit;
+        memcpy(key, l->items.at[k].key.ptr, sizeof(key));
+        memcpy(&unit, key + 5, 4);
+        forget_slot(l, unit, host_slot);
+        map_del(&l->items, str_n(key, sizeof(key)));
+        landed(l, i);
+        item_free(i);
+    }
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One unit: where its instances should be (the scaler says), and what that takes.
+ */
+#include <string.h>
+
+#include "engine/plan_priv.h"
+
+uint64_t unit_want_hash(const struct want_unit *u, uint32_t count) {
+    uint64_t h = trl_hash_more(TRL_HASH_INIT, u->image.ptr, u->image.len);
+    h = trl_hash_more(h, &u->list_hash, sizeof(u->list_hash));
+    return trl_hash_more(h, &count, sizeof(count));
+}
+
+struct plan_action *unit_action(struct unit_plan *x, uint32_t pos, uint32_t verb, uint32_t count,
+                                const char *reason) {
+    struct planner *p = x->p;
+    struct plan_action *a = plan_add(p, verb, PLAN_UNIT);
+    a->host = p->o->order.at[pos];
+    a->host_id = p->views[pos].id;
+    a->id = x->uid;
+    a->name = x->u->id;
+    a->unit = x->u;
+    a->count = count;
+    a->count_old = x->entry[pos] ? x->entry[pos]->count : 0;
+    a->group = scaler_group_name(x->u->spec, x->group[pos]);
+    a->flags = (x->entry[pos] ? TRL_ACT_RUNNING : 0) | (x->u->provider ? TRL_ACT_PROVIDER : 0);
+    a->reason = str_c(reason);
+    x->n_commands++;
+    return a;
+}
+
+static void *array(struct unit_plan *x, size_t size) {
+    return arena_alloc(&x->p->scratch, size * (x->p->n_hosts + 1));
+}
+
+/* What the host has of this unit, and what is on its way there. */
+static void look_at(struct unit_plan *x, uint32_t slot) {
+    struct planner *p = x->p;
+    if (slot >= p->o->hosts.n || !p->o->hosts.at[slot].used) {
+        return;
+    }
+    uint32_t pos = p->o->hosts.at[slot].position;
+    const struct seen_entry *e = observed_entry(p->o, slot, x->uid);
+    struct ledger_item *item = ledger_unit(p->l, slot, x->uid);
+    x->item[pos] = item;
+    if (e && plan_mine(p, e)) {
+        x->entry[pos] = e;
+        x->current[pos] = e->count;
+    } else if (e) {
+        x->foreign[pos] = e->count;
+        if (!x->u->provider) {
+            x->flags[pos] |= TRL_HOST_EXCLUDED; /* one entry per id and host: the id is taken */
+        }
+    }
+    if (item && item->inflight) {
+        x->current[pos] = item->count;
+    }
+    if (item) {
+        x->failing[pos] = item->fails;
+    }
+}
+
+static void gather(struct unit_plan *x) {
+    struct planner *p = x->p;
+    x->current = array(x, sizeof(uint32_t));
+    x->foreign = array(x, sizeof(uint32_t));
+    x->failing = array(x, sizeof(uint32_t));
+    x->flags = array(x, sizeof(uint32_t));
+    x->wanted = array(x, sizeof(uint32_t));
+    x->group = array(x, sizeof(uint32_t));
+    x->reasons = array(x, sizeof(uint32_t));
+    x->entry = array(x, sizeof(*x->entry));
+    x->item = array(x, sizeof(*x->item));
+    x->outdated = array(x, sizeof(bool));
+    x->relist = array(x, sizeof(bool));
+    memcpy(x->flags, p->flags, sizeof(uint32_t) * p->n_hosts);
+    if (x->uid == INTERN_NONE) {
+        return;
+    }
+    if (x->uid < p->o->units.n) {
+        for (uint32_t i = 0; i < p->o->units.at[x->uid].slots.n; i++) {
+            look_at(x, p->o->units.at[x->uid].slots.at[i]);
+        }
+    }
+    if (x->uid < p->l->by_unit.n) {
+        for (uint32_t i = 0; i < p->l->by_unit.at[x->uid].slots.n; i++) {
+            look_at(x, p->l->by_unit.at[x->uid].slots.at[i]);
+        }
+    }
+    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+        if (x->entry[pos]) {
+            unit_classify(x, pos);
+        }
+    }
+}
+
+bool unit_place(struct unit_plan *x, uint32_t *current, uint32_t *flags, trl_place_out *out) {
+    struct planner *p = x->p;
+    const struct want_unit *u = x->u;
+    trl_unit_view view = {.struct_size = sizeof(view),
+                          .flags = u->provider ? TRL_UNIT_SINGLETON_PER_HOST : 0,
+                          .app = u->app,
+                          .name = u->item,
+                          .id = u->id,
+                          .kind = u->provider ? STR("capability") : STR("component"),
+                          .image = u->image,
+                          .peers = u->peers,
+                          .n_peers = u->n_peers};
+    trl_place_in in = {.struct_size = sizeof(in),
+                       .flags = p->in->explain ? TRL_PLACE_EXPLAIN : 0,
+                       .unit = &view,
+                       .hosts = p->views,
+                       .host_stride = sizeof(trl_host_view),
+                       .n_hosts = p->n_hosts,
+                       .host_flags = flags,
+                       .current = current,
+                       .foreign = x->foreign,
+                       .failing = x->failing,
+                       .seed = p->in->seed};
+    struct err e = ERR_INIT;
+    if (scaler_place(u->spec, &in, out, &e) < 0) {
+        x->blocked = true;
+        x->blocked_text = arena_str(p->a, str_c(e.msg));
+        return false;
+    }
+    return true;
+}
+
+static bool frozen(const struct unit_plan *x, uint32_t pos) {
+    return (x->flags[pos] & (TRL_HOST_STALE | TRL_HOST_SUSPECT)) != 0;
+}
+
+/* In flight: it counts. In back-off: it is held back, and the text says why. */
+static bool busy(struct unit_plan *x, uint32_t pos) {
+    struct ledger_item *item = x->item[pos];
+    if (item && item->inflight) {
+        x->n_commands++;
+        x->adds_pending |= item->count > 0;
+        x->p->out->pending = true;
+        return true;
+    }
+    str text = STR_NONE;
+    bool held = plan_blocked(x->p, item, &text);
+    if (text.len && !x->blocked) {
+        x->blocked = true;
+        x->blocked_text = text;
+    }
+    x->adds_pending |= held;
+    return held;
+}
+
+static void start_or_grow(struct unit_plan *x, uint32_t pos) {
+    uint32_t have = x->entry[pos] ? x->entry[pos]->count : 0, want = x->wanted[pos];
+    bool grow = want > have && !x->outdated[pos] && !(x->u->provider && x->foreign[pos]);
+    if ((!grow && !x->relist[pos]) || frozen(x, pos) || want == 0) {
+        return;
+    }
+    if (busy(x, pos)) {
+        return;
+    }
+    x->adds_pending = true;
+    if (x->gate != GATE_OPEN) {
+        x->n_commands++;
+        return;
+    }
+    if (x->u->provider) {
+        if (!x->entry[pos]) {
+            unit_action(x, pos, TRL_DO_PROVIDER_START, 1, "wanted here and not running");
+        }
+        return;
+    }
+    unit_action(x, pos, TRL_DO_SCALE, want,
+                x->relist[pos] ? "its list of configurations differs"
+                : have         ? "fewer instances than wanted"
+                               : "wanted here and not running");
+}
+
+static void shrink(struct unit_plan *x, uint32_t pos) {
+    uint32_t have = x->entry[pos] ? x->entry[pos]->count : 0, want = x->wanted[pos];
+    if (!x->entry[pos] || want >= have || frozen(x, pos) || (x->outdated[pos] && want > 0)) {
+        return;
+    }
+    bool ineligible = x->reasons[pos] == TRL_WHY_INELIGIBLE;
+    if (x->adds_pending) {
+        x->p->out->pending = true; /* what is new comes first */
+        x->n_commands++;
+        return;
+    }
+    if (busy(x, pos)) {
+        return;
+    }
+    x->removing_ineligible |= ineligible;
+    struct plan_action *a = unit_action(
+        x, pos, x->u->provider ? TRL_DO_PROVIDER_STOP : TRL_DO_SCALE, want,
+        ineligible ? "its host matches no spread any more" : "more instances than wanted");
+    a->removal = true;
+    a->unprompted = !x->p->app->prompted;
+}
+
+static void explain(struct unit_plan *x) {
+    struct plan *out = x->p->out;
+    for (uint32_t pos = 0; x->p->in->explain && pos < x->p->n_hosts; pos++) {
+        char text[160] = "";
+        scaler_describe(x->u->spec, x->reasons[pos], &x->p->views[pos], text, sizeof(text));
+        out->places =
+            mem_grow(out->places, &out->cap_places, out->n_places + 1, sizeof(*out->places));
+        out->places[out->n_places++] =
+            (struct plan_place){x->u->id,
+                                x->p->views[pos].id,
+                                x->p->views[pos].name,
+                                scaler_group_name(x->u->spec, x->group[pos]),
+                                arena_str(x->p->a, str_c(text)),
+                                x->entry[pos] ? x->entry[pos]->count : 0,
+                                x->wanted[pos]};
+    }
+}
+
+/* Hosts we do not hear from: what they run counts, and the status says so. */
+static str silence(struct unit_plan *x, uint32_t *ret_unhealthy) {
+    uint32_t silent = 0, holders = 0;
+    int64_t since = INT64_MAX;
+    for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
+        if (!x->entry[pos]) {
+            continue;
+        }
+        holders++;
+        *ret_unhealthy += x->entry[pos]->health == TRL_HEALTH_FAILING;
+        if (frozen(x, pos)) {
+            int64_t seen = x->p->o->hosts.at[x->p->o->order.at[pos]].seen_ns;
+            since = seen < since ? seen : since;
+            silent++;
+        }
+    }
+    if (!silent) {
+        return STR_NONE;
+    }
+    str when = plan_time(x->p, since);
+    return arena_printf(x->p->a, "%u of %u not heard from since %.*s", silent, holders, PSTR(when));
+}
+
+static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_status *st) {
+    struct planner *p = x->p;
+    const char *what = x->u->provider ? "provider" : "component";
+    uint32_t unhealthy = 0;
+    str silent = silence(x, &unhealthy);
+    if (x->gate == GATE_FAIL) {
+        st->type = STATUS_FAILED;
+        st->message = x->gate_text;
+    } else if (out->failed) {
+        st->type = STATUS_FAILED;
+        st->message = arena_str(p->a, str_c(out->message));
+    } else if (x->blocked) {
+        st->type = STATUS_FAILED;
+        st->message = x->blocked_text;
+    } else if (x->removing_ineligible) {
+        st->type = STATUS_RECONCILING;
+        st->message =
+            arena_printf(p->a, "Found %ss running on ineligible hosts, removing them.", what);
+    } else if (x->n_commands) {
+        st->type = STATUS_RECONCILING;
+        st->message = arena_printf(p->a, "Scaling %s on %u host(s)", what, x->n_commands);
+    } else if (unhealthy) {
+        st->type = STATUS_FAILED;
+        st->message = arena_printf(p->a, "Unhealthy provider on %u host(s)", unhealthy);
+    } else {
+        st->type = STATUS_DEPLOYED;
+        st->message = silent.len ? silent : x->note;
+    }
+}
+
+void plan_unit(struct planner *p, const struct want_unit *u, struct scaler_status *st) {
+    arena_reset(&p->scratch);
+    struct unit_plan x = {.p = p, .u = u, .uid = intern_find(&p->o->names, u->id)};
+    gather(&x);
+    x.gate = plan_gate(p, u->configs, u->n_configs, &x.gate_text);
+    trl_place_out out = {
+        .struct_size = sizeof(out), .wanted = x.wanted, .group = x.group, .reasons = x.reasons};
+    if (unit_place(&x, x.current, x.flags, &out)) {
+        for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+            start_or_grow(&x, pos);
+        }
+        unit_updates(&x);
+        for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+            shrink(&x, pos);
+        }
+        explain(&x);
+    }
+    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+        st->wanted += x.wanted[pos];
+        st->running += x.entry[pos] && !x.outdated[pos] ? x.entry[pos]->count : 0;
+    }
+    tell(&x, &out, st);
+}

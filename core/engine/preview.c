@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Questions of the API: what would a deploy do, would it clash, which links must be renewed.
+ */
+#include "engine/engine_priv.h"
+
+static const struct manifest *shared_manifest(void *arg, str app) {
+    struct engine *e = arg;
+    const struct app *a =
+        catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), app);
+    uint32_t n = !a             ? 0
+                 : a->deployed  ? a->deployed
+                 : a->n_applied ? a->applied[a->n_applied - 1]
+                                : 0;
+    return n ? catalog_manifest(e->env.catalog, a, n) : NULL;
+}
+
+static struct scaler *scaler_for(void *arg, str trait) {
+    struct engine *e = arg;
+    for (uint32_t i = 0; i < e->env.n_scalers; i++) {
+        if (str_is(trait, e->env.scalers[i].trait)) {
+            return e->env.scalers[i].scaler;
+        }
+    }
+    return NULL;
+}
+
+void engine_expand_env(struct engine *e, struct expand_env *env) {
+    *env = (struct expand_env){shared_manifest, scaler_for, e};
+}
+
+int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,
+                   struct err *err) {
+    if (!e->synced) {
+        return err_set(err, TRL_E_UNAVAIL, "lattice %s is still being read: try again in a second",
+                       e->lattice);
+    }
+    struct expand_env env;
+    engine_expand_env(e, &env);
+    struct desired_app *a = desired_find(&e->d, app);
+    bool temporary = a == NULL;
+    a = temporary ? desired_add(&e->d, app) : a;
+    struct app_spec *spec = m ? app_spec_expand(m, 0, &env) : NULL;
+    struct app_spec *before = a->cur ? app_spec_ref(a->cur) : NULL;
+    bool prompted = a->prompted;
+    a->prompted = true;
+    if (before) {
+        *VEC_ADD(&a->olds) = app_spec_ref(before);
+    }
+    desired_set_cur(&e->d, a, spec ? app_spec_ref(spec) : NULL);
+    struct plan *p = mem_zalloc(sizeof(*p));
+    struct plan_in in;
+    engine_plan_in(e, &in);
+    in.explain = true;
+    plan_app(&in, a, p);
+    p->keeps = spec;
+    desired_set_cur(&e->d, a, before);
+    if (before) {
+        app_spec_unref(a->olds.at[--a->olds.n]);
+    }
+    a->prompted = prompted;
+    if (temporary) {
+        desired_remove(&e->d, a);
+    }
+    *ret = p;
+    return 0;
+}
+
+struct clash {
+    struct engine *e;
+    const struct manifest *m;
+    str name;
+    struct err *err;
+    int rc;
+};
+
+static bool has_explicit_id(const struct manifest *m, str id) {
+    for (uint32_t i = 0; i < m->n_items; i++) {
+        if (m->items[i].id.ptr && str_eq(m->items[i].id, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_ids(void *arg, const struct app *other) {
+    struct clash *c = arg;
+    const struct manifest *theirs =
+        other->deployed ? catalog_manifest(c->e->env.catalog, other, other->deployed) : NULL;
+    if (!theirs || c->rc || str_eq(other->name, c->name)) {
+        return;
+    }
+    for (uint32_t i = 0; i < c->m->n_items && !c->rc; i++) {
+        str id = c->m->items[i].id;
+        if (id.ptr && has_explicit_id(theirs, id)) {
+            c->rc = err_set(c->err, TRL_E_CONFLICT,
+                            "Component identifier '%.*s' is already deployed in a different "
+                            "application '%.*s'.",
+                            PSTR(id), PSTR(other->name));
+        }
+    }
+}
+
+static bool shared_ok(struct engine *e, const struct item *it) {
+    const struct app *a =
+        catalog_find(e->env.catalog, engine_tenant(e), engine_lattice(e), it->shared_app);
+    const struct manifest *m =
+        a && a->deployed ? catalog_manifest(e->env.catalog, a, a->deployed) : NULL;
+    if (!m || !str_is(manifest_annotation(m, "experimental.wasmcloud.dev/shared"), "true")) {
+        return false;
+    }
+    for (uint32_t i = 0; i < m->n_items; i++) {
+        if (str_eq(m->items[i].name, it->shared_component) && m->items[i].kind == it->kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int engine_check_deploy(struct engine *e, const struct manifest *m, struct err *err) {
+    struct clash c = {e, m, str_trim(m->name), err, 0};
+    catalog_each(e->env.catalog, engine_tenant(e), engine_lattice(e), check_ids, &c);
+    if (c.rc) {
+        return c.rc;
+    }
+    struct buf missing = BUF_INIT;
+    for (uint32_t i = 0; i < m->n_items; i++) {
+        if (m->items[i].shared && !shared_ok(e, &m->items[i])) {
+            buf_addf(&missing, "%s\"%.*s\"", missing.len ? ", " : "", PSTR(m->items[i].name));
+        }
+    }
+    if (missing.len) {
+        c.rc = err_set(err, TRL_E_INVALID,
+                       "Application contains shared components that are not deployed in other "
+                       "applications: [%s]",
+                       missing.ptr);
+    }
+    buf_finish(&missing);
+    return c.rc;
+}
+
+static const struct want_link *same_link(const struct app_spec *s, str key) {
+    for (uint32_t i = 0; i < s->n_links; i++) {
+        if (str_eq(s->links[i].key, key)) {
+            return &s->links[i];
+        }
+    }
+    return NULL;
+}
+
+static bool content_changed(const struct want_link *was, const struct want_link *now) {
+    for (uint32_t i = 0; i < now->n_configs; i++) {
+        for (uint32_t k = 0; k < was->n_configs; k++) {
+            const struct want_config *a = was->configs[k], *b = now->configs[i];
+            if (str_eq(a->name, b->name) && b->managed && a->managed && a->hash != b->hash) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+uint32_t engine_links_to_renew(struct engine *e, const struct manifest *old,
+                               const struct manifest *m, struct arena *a, str **ret_keys) {
+    struct expand_env env;
+    engine_expand_env(e, &env);
+    struct app_spec *was = app_spec_expand(old, 0, &env), *now = app_spec_expand(m, 0, &env);
+    str *keys = ARENA_ARRAY(a, str, now->n_links + 1);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < now->n_links; i++) {
+        const struct want_link *before = same_link(was, now->links[i].key);
+        if (before && content_changed(before, &now->links[i])) {
+            keys[n++] = arena_str(a, now->links[i].delete_key);
+        }
+    }
+    app_spec_unref(was);
+    app_spec_unref(now);
+    *ret_keys = keys;
+    return n;
+}
