@@ -12,6 +12,9 @@
 
 /* Strict RFC 8259, UTF-8, one value, nothing behind it. Errors carry line:column. Limits above. */
 int json_parse(str text, struct arena *a, struct node **ret, struct err *err);
+/* The same, but the place is given apart and not in the message. ret_pos is set on failure. */
+int json_parse_pos(str text, struct arena *a, struct node **ret, struct text_pos *ret_pos,
+                   struct err *err);
 
 /* Writing. Commas, quotes and escapes are its business; nesting is the caller's. pretty: two blanks
  * per level. */
@@ -27,14 +30,14 @@ void jw_end_object(struct jw *w);
 void jw_end_array(struct jw *w);
 void jw_key(struct jw *w, const char *key);
 void jw_key_str(struct jw *w, str key);
-void jw_str(struct jw *w, str s);     /* invalid UTF-8 becomes U+FFFD */
+void jw_str(struct jw *w, str s); /* invalid UTF-8 becomes U+FFFD */
 void jw_cstr(struct jw *w, const char *s);
 void jw_u64(struct jw *w, uint64_t v);
 void jw_i64(struct jw *w, int64_t v);
-void jw_f64(struct jw *w, double v);  /* shortest text that reads back the same */
+void jw_f64(struct jw *w, double v); /* shortest text that reads back the same */
 void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);
-void jw_raw(struct jw *w, str json);  /* finished JSON, inserted as is */
+void jw_raw(struct jw *w, str json); /* finished JSON, inserted as is */
 void jw_node(struct jw *w, const struct node *n);
 /* key and string value in one: the commonest case */
 void jw_kv(struct jw *w, const char *key, str value);

@@ -13,8 +13,8 @@ enum node_type { NODE_NULL, NODE_BOOL, NODE_INT, NODE_FLOAT, NODE_STRING, NODE_A
 
 struct node {
     enum node_type type;
-    uint32_t line, column;       /* from 1; 0: unknown */
-    str text;                    /* strings: the value; other scalars: their source text */
+    uint32_t line, column; /* from 1; 0: unknown */
+    str text;              /* strings: the value; other scalars: their source text */
     bool boolean;
     bool negative;               /* NODE_INT: the number is -integer */
     uint64_t integer;            /* NODE_INT: magnitude */
@@ -22,6 +22,11 @@ struct node {
     struct node **items;         /* NODE_ARRAY [n] */
     struct node_member *members; /* NODE_OBJECT [n], in order, repeated keys kept */
     uint32_t n;
+};
+
+/* A place in a document, from 1; columns count characters. 0: unknown */
+struct text_pos {
+    uint32_t line, column;
 };
 
 struct node_member {
@@ -35,8 +40,8 @@ struct node *node_get(const struct node *o, const char *key);
 struct node *node_get_str(const struct node *o, str key);
 /* Text of a string member; fallback when absent or not a string. */
 str node_text(const struct node *o, const char *key, str fallback);
-bool node_u64(const struct node *n, uint64_t *ret);  /* non-negative integers only */
-bool node_is_null(const struct node *n);             /* NULL pointer or NODE_NULL */
+bool node_u64(const struct node *n, uint64_t *ret); /* non-negative integers only */
+bool node_is_null(const struct node *n);            /* NULL pointer or NODE_NULL */
 uint64_t node_u64_or(const struct node *o, const char *key, uint64_t fallback);
 bool node_bool_or(const struct node *o, const char *key, bool fallback);
 

@@ -2,8 +2,8 @@
  *
  * The subset of JSON Schema that plugins describe their config with (docs/config-schema.md): type,
  * properties, required, additionalProperties (false), enum, default, minimum, maximum, minLength,
- * maxLength, pattern is left out on purpose, items, minItems, maxItems, oneOf is left out on purpose,
- * description, title, examples.
+ * maxLength, pattern is left out on purpose, items, minItems, maxItems, oneOf is left out on
+ * purpose, description, title, examples.
  */
 #ifndef TRELLIS_CODEC_SCHEMA_H
 #define TRELLIS_CODEC_SCHEMA_H
@@ -11,9 +11,9 @@
 #include "codec/node.h"
 
 struct schema_finding {
-    str pointer;              /* JSON pointer of the value (in the arena) */
-    uint32_t line, column;    /* of the value in its document, 0: unknown */
-    str text;                 /* what is wrong and what was expected */
+    str pointer;           /* JSON pointer of the value (in the arena) */
+    uint32_t line, column; /* of the value in its document, 0: unknown */
+    str text;              /* what is wrong and what was expected */
 };
 
 struct schema_findings {
