@@ -20,28 +20,28 @@
 
 struct catalog;
 
-struct version {                 /* borrowed views, valid until the next turn */
-    uint32_t n;                  /* 1, 2, ...; order of insertion; never reused in one uid */
-    str version;                 /* free text */
-    str hash;                    /* SHA-256 hex of the canonical model without version */
-    int64_t created_ms;          /* UNIX time */
-    str json;                    /* the stored manifest; ptr NULL when its record is missing */
+struct version {        /* borrowed views, valid until the next turn */
+    uint32_t n;         /* 1, 2, ...; order of insertion; never reused in one uid */
+    str version;        /* free text */
+    str hash;           /* SHA-256 hex of the canonical model without version */
+    int64_t created_ms; /* UNIX time */
+    str json;           /* the stored manifest; ptr NULL when its record is missing */
 };
 
 struct app {
     str tenant, lattice, name;
-    str uid;                     /* of this life of the name */
-    uint32_t next;               /* number of the next version */
+    str uid;       /* of this life of the name */
+    uint32_t next; /* number of the next version */
     struct version *versions;
     uint32_t n_versions;
-    uint32_t deployed;           /* a version's n; 0: none */
-    uint64_t generation;         /* raised by deploy, undeploy, rollback, delete */
-    uint32_t *applied;           /* n of versions whose resources may still exist */
+    uint32_t deployed;   /* a version's n; 0: none */
+    uint64_t generation; /* raised by deploy, undeploy, rollback, delete */
+    uint32_t *applied;   /* n of versions whose resources may still exist */
     uint32_t n_applied;
-    str *refresh;                /* delete keys of links to renew: "source\nns\npackage\nname" */
+    str *refresh; /* delete keys of links to renew: "source\nns\npackage\nname" */
     uint32_t n_refresh;
-    bool deleting;               /* invisible to the API; goes when applied is empty */
-    uint64_t revision;           /* of the head record */
+    bool deleting;     /* invisible to the API; goes when applied is empty */
+    uint64_t revision; /* of the head record */
 };
 
 /* The apps as last seen. NULL when absent. Deleting ones are found by catalog_find_any only. */
@@ -56,10 +56,11 @@ void catalog_each(const struct catalog *c, str tenant, str lattice,
 /* Lattices that have heads. */
 void catalog_lattices(const struct catalog *c, void (*fn)(void *arg, str tenant, str lattice),
                       void *arg);
-const struct version *app_version(const struct app *a, str version);    /* by text */
+const struct version *app_version(const struct app *a, str version); /* by text */
 const struct version *app_version_n(const struct app *a, uint32_t n);
-const struct version *app_current(const struct app *a);                 /* last inserted */
-/* Parsed form of a version, cached; borrowed until the version goes. NULL when unreadable (logged). */
+const struct version *app_current(const struct app *a); /* last inserted */
+/* Parsed form of a version, cached; borrowed until the version goes. NULL when unreadable (logged).
+ */
 const struct manifest *catalog_manifest(struct catalog *c, const struct app *a, uint32_t n);
 
 struct catalog_env {
@@ -69,41 +70,44 @@ struct catalog_env {
     void (*on_change)(void *arg, const struct app *a); /* head changed, appeared or vanished
                                                           (then a is its last state with deployed 0,
                                                           n_versions 0, n_applied 0) */
-    void (*on_loaded)(void *arg);                      /* first SYNC: memory is complete */
+    void (*on_loaded)(void *arg);                      /* first SYNC: memory is complete; no
+                                                          on_change came before it */
     void *arg;
 };
 struct catalog *catalog_create(const struct catalog_env *env); /* starts loading at once */
-void catalog_destroy(struct catalog *c);                       /* pending callbacks do not run */
+/* Pending callbacks do not run. The kv must be destroyed in the same turn, before or after. */
+void catalog_destroy(struct catalog *c);
 bool catalog_loaded(const struct catalog *c);
-bool catalog_idle(const struct catalog *c);                    /* no write under way */
+bool catalog_idle(const struct catalog *c); /* no write under way */
 
 enum catalog_code {
     CATALOG_OK,
-    CATALOG_UNCHANGED,        /* put: same hash as the newest version, nothing written (our API) */
-    CATALOG_NOT_FOUND,        /* no such app                    */
-    CATALOG_NO_VERSION,       /* no such version                */
-    CATALOG_EXISTS,           /* put: that version text exists  */
-    CATALOG_STORAGE,          /* the store failed; err says how */
-    CATALOG_TOO_LONG,         /* a name that makes no legal key */
+    CATALOG_UNCHANGED,  /* put: same hash as the newest version, nothing written (our API) */
+    CATALOG_NOT_FOUND,  /* no such app                    */
+    CATALOG_NO_VERSION, /* no such version                */
+    CATALOG_EXISTS,     /* put: that version text exists  */
+    CATALOG_STORAGE,    /* the store failed; err says how */
+    CATALOG_TOO_LONG,   /* a name that makes no legal key */
 };
 
 struct catalog_result {
     enum catalog_code code;
-    const char *err;          /* CATALOG_STORAGE: text */
-    str version, previous;    /* put: stored, and current before; deploy: resolved */
-    uint32_t n, total;        /* version number; versions after the put */
-    bool first;               /* put: the app is new */
-    bool was_deployed;        /* del, undeploy: it was deployed before */
-    bool last;                /* del: that was the last version */
+    const char *err;       /* CATALOG_STORAGE: text */
+    str version, previous; /* put: stored, and current before; deploy: resolved */
+    uint32_t n, total;     /* version number; versions after the put */
+    bool first;            /* put: the app is new */
+    bool was_deployed;     /* del, undeploy: it was deployed before */
+    bool last;             /* del: that was the last version */
 };
 typedef void (*catalog_done_fn)(void *arg, const struct catalog_result *r);
 
-/* Writes of one app are done one after another in order of calling; conflicts with other instances are
- * re-read and re-applied up to 5 times. version: ptr NULL generates a ULID. if_changed: UNCHANGED when
- * the hash equals the newest version's. */
+/* Writes of one app are done one after another in order of calling; conflicts with other instances
+ * are re-read and re-applied up to 5 times. version: ptr NULL generates a ULID. if_changed:
+ * UNCHANGED when the hash equals the newest version's. */
 void catalog_put(struct catalog *c, str tenant, str lattice, const struct manifest *m, str version,
                  bool if_changed, catalog_done_fn done, void *arg);
-/* version: empty or "latest": the newest. refresh: delete keys to add to the head in the same write. */
+/* version: ptr NULL or "latest": the newest ("" is a version like others). refresh: delete keys to
+ * add to the head in the same write. */
 void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
                     const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg);
 void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name, catalog_done_fn done,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who may act on a lattice. A record in the store by compare-and-set: holder, epoch. It expires by the
- * watcher's own monotonic clock when its revision has not moved for ttl; wall clocks are never
+ * Who may act on a lattice. A record in the store by compare-and-set: holder, epoch. It expires by
+ * the watcher's own monotonic clock when its revision has not moved for ttl; wall clocks are never
  * compared. With a store that no second process can open nothing is renewed.
  */
 #ifndef TRELLIS_CATALOG_LEASE_H
@@ -11,7 +11,8 @@
 #include "plug/kv.h"
 
 struct lease;
-/* on_change(held, epoch) at each change. holder: this process's id. ttl_ns e.g. 15 s; renewed each third. */
+/* on_change(held, epoch) at each change. holder: this process's id. ttl_ns e.g. 15 s; renewed each
+ * third. */
 struct lease *lease_create(struct loop *loop, struct kv *kv, const struct log *log, str tenant,
                            str lattice, str holder, int64_t ttl_ns,
                            void (*on_change)(void *arg, bool held, uint64_t epoch), void *arg);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is published: wadm's status and events, our events and command records. Goes to the bus, to
+ * watchers and into the journal.
+ */
+#ifndef TRELLIS_API_ANNOUNCE_H
+#define TRELLIS_API_ANNOUNCE_H
+
+#include "api/journal.h"
+#include "engine/engine.h"
+#include "plug/bus.h"
+
+struct announce;
+
+struct announce *announce_create(struct loop *loop, struct bus *bus, struct journal *journal,
+                                 const struct log *log, size_t max_payload);
+void announce_destroy(struct announce *a);
+void announce_watch(struct announce *a, void (*fn)(void *arg, str subject, str body), void *arg);
+
+/* wadm.evt.<lattice>.manifest_published: manifest is its JSON. */
+void announce_published(struct announce *a, str lattice, str manifest);
+void announce_unpublished(struct announce *a, str lattice, str app);
+void announce_status(struct announce *a, str tenant, str lattice, str app,
+                     const struct app_status *s);
+/* Purges the retained status of an app that is gone. */
+void announce_forget(struct announce *a, str lattice, str app);
+/* trellis.evt.<lattice>.<kind>. version: ptr NULL when it does not matter. */
+void announce_event(struct announce *a, const char *kind, str tenant, str lattice, str app,
+                    str version);
+void announce_command(struct announce *a, str tenant, const struct command_record *r);
+
+#endif

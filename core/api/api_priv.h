@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of this room share. A request is a `struct req` from its subject to its one reply;
+ * requests of one app pass one after another through that app's lane.
+ */
+#ifndef TRELLIS_API_PRIV_H
+#define TRELLIS_API_PRIV_H
+
+#include "api/announce.h"
+#include "api/api.h"
+#include "api/envelope.h"
+#include "api/journal.h"
+#include "api/subject.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "catalog/key.h"
+#include "codec/json.h"
+#include "plug/loop.h"
+
+struct lane;
+struct req;
+
+struct api {
+    struct api_env env;
+    str prefix;
+    size_t max_payload;
+    struct announce *announce;
+    struct journal *journal;
+    struct map lanes; /* "tenant.lattice.app" -> struct lane */
+    struct req *reqs; /* all that are not answered yet */
+    struct bus_sub *subs[2];
+    int64_t started_ns;
+};
+
+enum op_code {
+    OP_OK,
+    OP_UNCHANGED,
+    OP_NOT_FOUND,
+    OP_NO_VERSION,
+    OP_EXISTS,
+    OP_REFUSED,
+    OP_STORAGE
+};
+
+/* How a change of the model went; borrowed for the call. */
+struct op_result {
+    enum op_code code;
+    str text;                        /* REFUSED, STORAGE, EXISTS: for people */
+    const struct catalog_result *cr; /* NULL unless the catalog was asked */
+    str note;                        /* put: what else should be said, may be empty */
+};
+
+struct req {
+    struct api *api;
+    struct req *prev, *next;
+    struct arena arena;
+    struct subject s;                /* its parts live in the arena */
+    str subject, body, content_type; /* content_type: ptr NULL when absent */
+    struct lane *lane;
+    struct req *lane_next;
+    void (*lane_fn)(struct req *r);
+    void (*reply)(void *arg, str json);
+    void *arg;
+    char *reply_to;     /* owned; the bus subject of the asker */
+    struct manifest *m; /* owned; put, apply, validate, plan */
+    struct findings findings;
+    str name, version; /* the app; version: ptr NULL when not given */
+    void (*then)(struct req *r, const struct op_result *o);
+    str note;
+    uint32_t waiting; /* info calls under way */
+    str store_info, bus_info;
+};
+
+/* request.c */
+struct req *req_create(struct api *a, str subject, const trl_label *headers, uint32_t n_headers,
+                       str body);
+void req_run(struct req *r);                      /* finds the operation */
+void req_reply(struct req *r, str json);          /* the end of r */
+void req_reply_buf(struct req *r, struct buf *b); /* ... b is finished too */
+void req_destroy(struct req *r);
+/* fn runs when the app's earlier requests are answered: at once if there are none. */
+void req_enter(struct req *r, str app, void (*fn)(struct req *r));
+
+/* Replies in the door's own form. */
+__attribute__((format(printf, 3, 4))) void req_fail(struct req *r, const char *code,
+                                                    const char *fmt, ...);
+void req_ok(struct req *r, struct buf *data); /* trellis.api; data is finished */
+/* The {"version": ...} of a body; false: not readable, *err says why. */
+bool req_read_version(struct req *r, struct err *err);
+struct engine *req_engine(struct req *r, bool wanted); /* wanted: made when unknown */
+
+/* operations.c: changes of the model, whichever door they came through. r->name, r->version and
+ * r->m are set; then() runs once, perhaps before the call returns. */
+void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const struct op_result *));
+void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result *));
+void op_undeploy(struct req *r, void (*then)(struct req *, const struct op_result *));
+void op_delete(struct req *r, void (*then)(struct req *, const struct op_result *));
+/* Decodes and checks r->body into r->m; findings are kept. wadm's words in *ret when refused. */
+bool op_admit(struct req *r, str *ret_refusal);
+
+/* A row of the table of operations. */
+enum op_name { NAME_NONE, NAME_MUST, NAME_MAY };
+struct operation {
+    const char *category, *operation;
+    enum op_name name;
+    bool changes; /* refused when read-only */
+    bool lane;    /* enters the lane of the name in the subject */
+    void (*run)(struct req *r);
+};
+extern const struct operation wadm_operations[];    /* ends with category NULL */
+extern const struct operation trellis_operations[]; /* same */
+
+/* One per operation: model_*.c (wadm.api), trellis_*.c (trellis.api). */
+void model_put(struct req *r);
+void model_get(struct req *r);
+void model_get_list(struct req *r);
+void model_list(struct req *r);
+void model_versions(struct req *r);
+void model_delete(struct req *r);
+void model_deploy(struct req *r);
+void model_undeploy(struct req *r);
+void model_status(struct req *r);
+void model_history(struct req *r);
+void trellis_app_put(struct req *r);
+void trellis_app_apply(struct req *r);
+void trellis_app_validate(struct req *r);
+void trellis_app_get(struct req *r);
+void trellis_app_list(struct req *r);
+void trellis_app_versions(struct req *r);
+void trellis_app_deploy(struct req *r);
+void trellis_app_undeploy(struct req *r);
+void trellis_app_rollback(struct req *r);
+void trellis_app_delete(struct req *r);
+void trellis_app_status(struct req *r);
+void trellis_app_plan(struct req *r);
+void trellis_host_list(struct req *r);
+void trellis_host_inspect(struct req *r);
+void trellis_lattice_list(struct req *r);
+void trellis_server_info(struct req *r);
+void trellis_events_list(struct req *r);
+
+#endif

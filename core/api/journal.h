@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The last events and commands: a ring in memory. With a store it is written there in batches, at
+ * most one a second, for transports that keep no streams. Never the truth.
+ */
+#ifndef TRELLIS_API_JOURNAL_H
+#define TRELLIS_API_JOURNAL_H
+
+#include "base/log.h"
+#include "plug/kv.h"
+
+#define JOURNAL_ENTRIES 10000u
+#define JOURNAL_BATCHES 512u /* values in the store; the oldest is overwritten */
+
+struct journal;
+
+struct journal_entry {
+    uint64_t seq; /* from 1, never reused */
+    int64_t wall_ms;
+    str tenant, lattice, app, kind;
+    str json; /* one object, as published */
+};
+
+/* kv: NULL: memory only. */
+struct journal *journal_create(struct loop *loop, struct kv *kv, const struct log *log);
+void journal_destroy(
+    struct journal *j); /* what waits is handed to the store; kv goes the same turn */
+/* Copies; returns the seq given. */
+uint64_t journal_add(struct journal *j, const struct journal_entry *e);
+/* In order, those behind `after`, of that tenant and lattice ("_" as the lattice: all) and app
+ * (empty: all); the newest `limit` of them. */
+void journal_read(const struct journal *j, str tenant, str lattice, str app, uint64_t after,
+                  uint32_t limit, void (*fn)(void *arg, const struct journal_entry *e), void *arg);
+
+#endif

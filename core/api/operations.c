@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Changes of the model: put, deploy, undeploy, delete. Told to the world after the write, answered
+ * after that.
+ */
+#include <string.h>
+
+#include "api/api_priv.h"
+#include "api/shared.h"
+
+/* Beside the manifest, the reply to get and the event of a deploy carry less than this. */
+#define ENVELOPE_BYTES 1024u
+
+static void tell(struct req *r, const struct op_result *o) {
+    r->then(r, o);
+}
+
+static void refuse(struct req *r, enum op_code code, str text) {
+    struct op_result o = {.code = code, .text = text, .note = STR("")};
+    tell(r, &o);
+}
+
+/* The catalog's answer in our codes. */
+static struct op_result result_of(struct req *r, const struct catalog_result *cr) {
+    struct op_result o = {.code = OP_OK, .text = STR(""), .cr = cr, .note = r->note};
+    switch (cr->code) {
+    case CATALOG_OK:
+        break;
+    case CATALOG_UNCHANGED:
+        o.code = OP_UNCHANGED;
+        break;
+    case CATALOG_NOT_FOUND:
+        o.code = OP_NOT_FOUND;
+        break;
+    case CATALOG_NO_VERSION:
+        o.code = OP_NO_VERSION;
+        break;
+    case CATALOG_EXISTS:
+        o.code = OP_EXISTS;
+        o.text = arena_printf(&r->arena, "Manifest version %.*s already exists", PSTR(cr->version));
+        break;
+    case CATALOG_TOO_LONG:
+        o.code = OP_REFUSED;
+        o.text = arena_printf(&r->arena,
+                              "Application names are limited to %u characters, lattice names to %u",
+                              CATALOG_APP_MAX, CATALOG_LATTICE_MAX);
+        break;
+    default:
+        o.code = OP_STORAGE;
+        o.text = str_c(cr->err ? cr->err : "");
+        log_error(r->api->env.log, "%.*s: %.*s", PSTR(r->subject), PSTR(o.text));
+        break;
+    }
+    return o;
+}
+
+struct owner {
+    str account, lattice;
+    str other; /* the first account found that has the lattice */
+};
+
+static void find_owner(void *arg, str tenant, str lattice) {
+    struct owner *o = arg;
+    if (str_eq(lattice, o->lattice) && !str_eq(tenant, o->account) && !o->other.ptr) {
+        o->other = tenant;
+    }
+}
+
+/* Status and events name no account, so a lattice belongs to the first that uses it. */
+static bool lattice_refused(struct req *r, str *ret) {
+    struct owner o = {r->s.account, r->s.lattice, STR_NONE};
+    if (!catalog_lattice_ok(r->s.lattice)) {
+        *ret = arena_printf(&r->arena,
+                            "The lattice name %.*s is not allowed: use up to %u letters, digits, "
+                            "dashes and underscores",
+                            PSTR(r->s.lattice), CATALOG_LATTICE_MAX);
+        return true;
+    }
+    if (r->api->env.multitenant) {
+        catalog_lattices(r->api->env.catalog, find_owner, &o);
+    }
+    if (o.other.ptr) {
+        *ret = arena_printf(&r->arena,
+                            "The lattice %.*s is in use by another account; lattice names must be "
+                            "unique over all accounts. Choose another one",
+                            PSTR(r->s.lattice));
+    }
+    return o.other.ptr != NULL;
+}
+
+static bool fits(struct req *r, str *ret) {
+    struct buf text = BUF_INIT;
+    size_t limit = r->api->max_payload > ENVELOPE_BYTES ? r->api->max_payload - ENVELOPE_BYTES : 0;
+    str version = manifest_version(r->m);
+    manifest_write(r->m, version.ptr ? STR_NONE : STR("01234567890123456789012345"), &text);
+    size_t len = text.len;
+    buf_finish(&text);
+    if (len > limit) {
+        *ret = arena_printf(&r->arena,
+                            "Manifest is too large: its stored form takes %zu bytes, the limit is "
+                            "%zu (the transport's limit for a message, less %u for the reply that "
+                            "returns it)",
+                            len, limit, ENVELOPE_BYTES);
+    }
+    return len <= limit;
+}
+
+static void on_put(void *arg, const struct catalog_result *cr) {
+    struct req *r = arg;
+    struct op_result o = result_of(r, cr);
+    if (o.code == OP_OK) {
+        announce_event(r->api->announce, "app_put", r->s.account, r->s.lattice, r->name,
+                       cr->version);
+    }
+    tell(r, &o);
+}
+
+void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const struct op_result *)) {
+    struct catalog *c = r->api->env.catalog;
+    str text = STR("");
+    r->then = then;
+    if (lattice_refused(r, &text) || !fits(r, &text)) {
+        refuse(r, OP_REFUSED, text);
+        return;
+    }
+    text = shared_missing(c, r->s.account, r->s.lattice, r->m, &r->arena);
+    r->note = text.len
+                  ? arena_printf(&r->arena, ", but some shared components are not deployed: %.*s",
+                                 PSTR(text))
+                  : STR("");
+    catalog_put(c, r->s.account, r->s.lattice, r->m, manifest_version(r->m), if_changed, on_put, r);
+}
+
+static void on_deploy(void *arg, const struct catalog_result *cr) {
+    struct req *r = arg;
+    struct op_result o = result_of(r, cr);
+    struct catalog *c = r->api->env.catalog;
+    const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
+    const struct version *v = a ? app_version_n(a, cr->n) : NULL;
+    if (o.code == OP_OK) {
+        if (v && v->json.ptr) {
+            announce_published(r->api->announce, r->s.lattice, v->json);
+        }
+        announce_event(r->api->announce, "app_deployed", r->s.account, r->s.lattice, r->name,
+                       cr->version);
+    }
+    tell(r, &o);
+}
+
+static const struct version *resolve(const struct req *r, const struct app *a) {
+    bool newest = !r->version.ptr || str_is(r->version, "latest");
+    return newest ? app_current(a) : app_version(a, r->version);
+}
+
+void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result *)) {
+    struct catalog *c = r->api->env.catalog;
+    const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
+    const struct version *v = a ? resolve(r, a) : NULL;
+    const struct manifest *m = v ? catalog_manifest(c, a, v->n) : NULL, *old;
+    struct engine *e;
+    struct err err = ERR_INIT;
+    str *keys = NULL;
+    uint32_t n_keys = 0;
+    r->then = then;
+    if (!a || !v) {
+        refuse(r, a ? OP_NO_VERSION : OP_NOT_FOUND, STR(""));
+        return;
+    }
+    if (!m) {
+        refuse(r, OP_STORAGE, STR("the stored manifest cannot be read"));
+        return;
+    }
+    e = req_engine(r, true);
+    if (e && engine_check_deploy(e, m, &err) < 0) {
+        refuse(r, OP_REFUSED, arena_str(&r->arena, str_c(err.msg)));
+        return;
+    }
+    /* lattice_wanted may have changed memory: look again. */
+    a = catalog_find(c, r->s.account, r->s.lattice, r->name);
+    old = a && a->deployed ? catalog_manifest(c, a, a->deployed) : NULL;
+    if (e && old) {
+        n_keys = engine_links_to_renew(e, old, m, &r->arena, &keys);
+    }
+    catalog_deploy(c, r->s.account, r->s.lattice, r->name, v->version, keys, n_keys, on_deploy, r);
+}
+
+static void on_undeploy(void *arg, const struct catalog_result *cr) {
+    struct req *r = arg;
+    struct op_result o = result_of(r, cr);
+    if (o.code == OP_OK) {
+        announce_unpublished(r->api->announce, r->s.lattice, r->name);
+    }
+    if (o.code == OP_OK && cr->was_deployed) {
+        announce_event(r->api->announce, "app_undeployed", r->s.account, r->s.lattice, r->name,
+                       STR_NONE);
+    }
+    tell(r, &o);
+}
+
+void op_undeploy(struct req *r, void (*then)(struct req *, const struct op_result *)) {
+    r->then = then;
+    catalog_undeploy(r->api->env.catalog, r->s.account, r->s.lattice, r->name, on_undeploy, r);
+}
+
+static void on_delete(void *arg, const struct catalog_result *cr) {
+    struct req *r = arg;
+    struct op_result o = result_of(r, cr);
+    bool whole = !r->version.ptr || cr->last;
+    /* Clients wait for the event even when there was nothing to delete; an unknown version of an
+     * app that exists changes nothing, so nothing is said. */
+    if (o.code == OP_NOT_FOUND || (o.code == OP_OK && (whole || cr->was_deployed))) {
+        if (catalog_lattice_ok(r->s.lattice)) {
+            announce_unpublished(r->api->announce, r->s.lattice, r->name);
+        }
+    }
+    if (o.code == OP_OK) {
+        announce_event(r->api->announce, whole ? "app_deleted" : "version_deleted", r->s.account,
+                       r->s.lattice, r->name, r->version);
+    }
+    tell(r, &o);
+}
+
+void op_delete(struct req *r, void (*then)(struct req *, const struct op_result *)) {
+    r->then = then;
+    catalog_delete(r->api->env.catalog, r->s.account, r->s.lattice, r->name, r->version, on_delete,
+                   r);
+}

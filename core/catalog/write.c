@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writes: one queue per app, each write a compare-and-set of the head that is tried again after a
+ * conflict. A put claims its version number first by creating the version's record.
+ */
+#include <string.h>
+
+#include "base/digest.h"
+#include "catalog/catalog_priv.h"
+#include "catalog/change.h"
+
+#define WRITE_TRIES 5u
+
+struct write_op {
+    struct catalog *c;
+    struct entry *e;
+    struct write_op *next;
+    struct arena arena; /* owns the strings of change */
+    struct change change;
+    str manifest; /* PUT */
+    catalog_done_fn done;
+    void *arg;
+    uint32_t tries;
+    struct head *head; /* what is being written; NULL: nothing */
+    enum change_act act;
+    struct catalog_result result;
+    str rec_uid;                         /* the version record written so far */
+    uint32_t rec_n, rec_parts, rec_done; /* rec_done: 1: record, 1 + k: and k parts */
+    bool reread;                         /* memory is known to be behind */
+    bool too_long;                       /* no key can be made */
+};
+
+static void run(struct write_op *w);
+static void write_record(struct write_op *w);
+
+static void op_destroy(struct write_op *w) {
+    head_destroy(w->head);
+    arena_finish(&w->arena);
+    mem_free(w);
+}
+
+static void make_ready(struct catalog *c, struct entry *e) {
+    if (!e->queued) {
+        e->queued = true;
+        *VEC_ADD(&c->ready) = e;
+        if (!loop_timer_active(&c->kick)) {
+            loop_timer_start(&c->kick, 0);
+        }
+    }
+}
+
+void write_ready(struct catalog *c) {
+    uint32_t n = c->ready.n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct entry *e = c->ready.at[i];
+        e->queued = false;
+        if (e->first) {
+            run(e->first);
+        } else {
+            memory_drop_if_idle(c, e);
+        }
+    }
+    c->ready.n -= n;
+    if (c->ready.n) {
+        memmove(c->ready.at, c->ready.at + n, c->ready.n * sizeof(*c->ready.at));
+        loop_timer_start(&c->kick, 0);
+    }
+}
+
+void write_finish(struct catalog *c) {
+    for (uint32_t i = 0; i < c->entries.n; i++) {
+        struct entry *e = c->entries.at[i].value;
+        while (e->first) {
+            struct write_op *w = e->first;
+            e->first = w->next;
+            op_destroy(w);
+        }
+    }
+    VEC_FREE(&c->ready);
+}
+
+/* Tells the result and lets the next one of the queue begin. */
+static void finish(struct write_op *w) {
+    struct catalog *c = w->c;
+    struct entry *e = w->e;
+    e->first = w->next;
+    e->last = e->first ? e->last : NULL;
+    c->n_writes--;
+    make_ready(c, e);
+    if (w->done) {
+        w->done(w->arg, &w->result);
+    }
+    op_destroy(w);
+}
+
+static void drop_record(struct write_op *w) {
+    if (w->rec_done) {
+        struct app a = {.tenant = w->e->tenant,
+                        .lattice = w->e->lattice,
+                        .name = w->e->name,
+                        .uid = w->rec_uid};
+        collect_version(w->c, &a, w->rec_n);
+        w->rec_done = 0;
+    }
+}
+
+/* known: nothing of this write can be in the store, so its record may go at once. */
+static void fail(struct write_op *w, const char *text, bool known) {
+    if (known) {
+        drop_record(w);
+    }
+    w->result = (struct catalog_result){.code = CATALOG_STORAGE, .err = text};
+    finish(w);
+}
+
+static const char *store_text(struct write_op *w, const char *what, trl_status st,
+                              const trl_err *err) {
+    return arena_printf(&w->arena, "the store could not write %s: %s%s%.*s", what, err_name(st),
+                        err && err->msg_len ? ": " : "", err ? (int)err->msg_len : 0,
+                        err ? err->msg : "")
+        .ptr;
+}
+
+static void retry(struct write_op *w, bool reread) {
+    head_destroy(w->head);
+    w->head = NULL;
+    if (++w->tries >= WRITE_TRIES) {
+        fail(w, "others changed this app at the same time, 5 tries were not enough; try again",
+             true);
+        return;
+    }
+    w->reread = reread;
+    run(w);
+}
+
+static void on_reread(void *arg, trl_status st, const struct kv_entry *x) {
+    struct write_op *w = arg;
+    if (st == TRL_OK) {
+        memory_head(w->c, w->e, x->value.ptr ? x->value : STR(""), x->revision);
+    } else if (st == TRL_E_NOTFOUND) {
+        if (w->e->head) {
+            memory_take_head(w->c, w->e, NULL, w->e->revision);
+        }
+        w->e->damaged = false;
+    } else {
+        fail(w, store_text(w, "the app's head (re-reading it)", st, NULL), true);
+        return;
+    }
+    w->reread = false;
+    run(w);
+}
+
+/* The write is in the store: memory follows before anybody is told. */
+static void commit(struct write_op *w, uint64_t revision) {
+    struct catalog *c = w->c;
+    struct app before = {0};
+    struct head *old = w->e->head ? head_dup(&w->e->head->app) : NULL;
+    struct head *h = w->head;
+    if (old) {
+        before = old->app;
+    }
+    /* The result's strings may lie in the old head or the new one. */
+    w->result.version = arena_str(&w->arena, w->result.version);
+    w->result.previous = arena_str(&w->arena, w->result.previous);
+    w->head = NULL;
+    if (revision > w->e->revision) {
+        if (w->act == CHANGE_REMOVE) {
+            head_destroy(h);
+            h = NULL;
+        }
+        memory_take_head(c, w->e, h, revision);
+    } else { /* the watch was faster, and somebody wrote again */
+        head_destroy(h);
+    }
+    const struct app *now = w->e->head ? &w->e->head->app : NULL;
+    bool same_life = now && str_eq(now->uid, before.uid);
+    for (uint32_t i = 0; i < before.n_versions + before.n_applied; i++) {
+        uint32_t n =
+            i < before.n_versions ? before.versions[i].n : before.applied[i - before.n_versions];
+        if (!same_life || !head_names(now, n)) {
+            collect_version(c, &before, n);
+        }
+    }
+    head_destroy(old);
+    finish(w);
+}
+
+static void on_head_written(void *arg, trl_status st, uint64_t revision, const trl_err *err) {
+    struct write_op *w = arg;
+    if (st == TRL_OK) {
+        commit(w, revision);
+    } else if (st == TRL_E_CONFLICT) {
+        retry(w, true);
+    } else {
+        /* A time-out may hide a success: the record stays, the watch tells how it went. */
+        fail(w, store_text(w, "the app's head", st, err), st == TRL_E_INVALID);
+    }
+}
+
+static void write_head(struct write_op *w) {
+    struct buf text = BUF_INIT;
+    struct entry *e = w->e;
+    uint64_t expect = e->head || e->damaged ? e->revision : TRL_REV_ABSENT;
+    if (w->act == CHANGE_REMOVE) {
+        kv_del(w->c->env.kv, str_c(e->key), expect, on_head_written, w);
+        return;
+    }
+    head_write(&w->head->app, &text);
+    if (text.len > HEAD_MAX_BYTES) {
+        fail(w,
+             arena_printf(&w->arena,
+                          "the list of versions of this app would take %zu bytes, the limit is "
+                          "%u: use shorter version names or delete versions",
+                          text.len, HEAD_MAX_BYTES)
+                 .ptr,
+             true);
+    } else {
+        kv_put(w->c->env.kv, str_c(e->key), buf_str(&text), expect, on_head_written, w);
+    }
+    buf_finish(&text);
+}
+
+static struct key record_key(const struct write_op *w) {
+    return (struct key){w->rec_done ? KEY_PART : KEY_VERSION,
+                        w->e->tenant,
+                        w->e->lattice,
+                        w->e->name,
+                        w->rec_uid,
+                        w->rec_n,
+                        w->rec_done};
+}
+
+static void record_value(struct write_op *w, struct buf *out) {
+    struct version_record v = {w->rec_n,     w->change.version, w->change.now_ms,
+                               w->rec_parts, w->manifest.len,   w->manifest};
+    if (w->rec_done) {
+        buf_add_str(out, version_part(w->manifest, w->rec_done));
+    } else {
+        version_format(&v, out);
+    }
+}
+
+static void on_record_written(void *arg, trl_status st, uint64_t revision, const trl_err *err) {
+    struct write_op *w = arg;
+    struct key k = record_key(w);
+    struct buf value = BUF_INIT;
+    (void)revision;
+    if (st == TRL_E_CONFLICT && w->rec_done == 0) {
+        /* Somebody claimed this number, and may or may not have written a head. Take the next. */
+        w->change.min_n = w->rec_n + 1;
+        retry(w, true);
+        return;
+    }
+    if (st != TRL_OK) {
+        fail(w, store_text(w, "the version", st, err), true);
+        return;
+    }
+    record_value(w, &value);
+    memory_record(w->c, &k, buf_str(&value), false);
+    buf_finish(&value);
+    w->rec_done++;
+    write_record(w);
+}
+
+/* Record, then its parts, then the head: each when the last is acknowledged. */
+static void write_record(struct write_op *w) {
+    struct buf key = BUF_INIT, value = BUF_INIT;
+    struct key k = record_key(w);
+    if (w->rec_done == w->rec_parts + 1) {
+        write_head(w);
+        return;
+    }
+    key_format(&k, &key);
+    record_value(w, &value);
+    kv_put(w->c->env.kv, buf_str(&key), buf_str(&value), TRL_REV_ABSENT, on_record_written, w);
+    buf_finish(&value);
+    buf_finish(&key);
+}
+
+static void start_record(struct write_op *w) {
+    const struct app *a = &w->head->app;
+    bool have = w->rec_done && str_eq(w->rec_uid, a->uid) && w->rec_n == w->result.n;
+    if (have) {
+        write_head(w);
+        return;
+    }
+    drop_record(w);
+    w->rec_uid = arena_str(&w->arena, a->uid);
+    w->rec_n = w->result.n;
+    w->rec_parts = version_parts(w->manifest.len);
+    w->rec_done = 0;
+    write_record(w);
+}
+
+static bool check_damaged(struct write_op *w) {
+    if (!w->e->damaged) {
+        return false;
+    }
+    if (w->change.kind == CHANGE_DELETE && !w->change.version.ptr) {
+        w->result = (struct catalog_result){.code = CATALOG_OK};
+        w->act = CHANGE_REMOVE;
+        write_head(w);
+    } else {
+        fail(w,
+             "the stored record of this app cannot be read; delete the app, or repair the record",
+             true);
+    }
+    return true;
+}
+
+static void run(struct write_op *w) {
+    struct entry *e = w->e;
+    if (w->too_long) {
+        w->result = (struct catalog_result){.code = CATALOG_TOO_LONG};
+        finish(w);
+        return;
+    }
+    if (w->reread) {
+        kv_get(w->c->env.kv, str_c(e->key), on_reread, w);
+        return;
+    }
+    if (check_damaged(w)) {
+        return;
+    }
+    if (w->rec_done) {
+        w->change.min_n = w->rec_n; /* our claim still counts */
+    }
+    w->act = change_apply(e->head ? &e->head->app : NULL, &w->change, &w->head, &w->result);
+    if (w->act == CHANGE_NOTHING) {
+        drop_record(w);
+        finish(w);
+    } else if (w->change.kind == CHANGE_PUT) {
+        start_record(w);
+    } else {
+        write_head(w);
+    }
+}
+
+/* A write of an app whose name makes no key still answers in a later turn, through the queue of an
+ * entry of its own. */
+static struct write_op *add(struct catalog *c, enum change_kind kind, str tenant, str lattice,
+                            str name, catalog_done_fn done, void *arg) {
+    struct write_op *w = mem_zalloc(sizeof(*w));
+    struct buf key = BUF_INIT;
+    struct key k = {KEY_HEAD, tenant, lattice, name, STR_NONE, 0, 0};
+    bool ok = key_format(&k, &key);
+    if (!ok) {
+        buf_clear(&key);
+        buf_addf(&key, "!%u", c->entries.n);
+        w->too_long = true;
+    }
+    w->c = c;
+    w->e = memory_entry(c, key.ptr, &k);
+    w->done = done;
+    w->arg = arg;
+    w->change.kind = kind;
+    w->change.tenant = w->e->tenant;
+    w->change.lattice = w->e->lattice;
+    w->change.name = w->e->name;
+    w->reread = !c->loaded;
+    buf_finish(&key);
+    return w;
+}
+
+static void enqueue(struct write_op *w) {
+    struct entry *e = w->e;
+    w->c->n_writes++;
+    if (e->last) {
+        e->last->next = w;
+        e->last = w;
+        return;
+    }
+    e->first = e->last = w;
+    make_ready(w->c, e);
+}
+
+static str keep(struct write_op *w, str s) {
+    return s.ptr ? arena_str(&w->arena, s) : STR_NONE;
+}
+
+void catalog_put(struct catalog *c, str tenant, str lattice, const struct manifest *m, str version,
+                 bool if_changed, catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_PUT, tenant, lattice, str_trim(m->name), done, arg);
+    struct buf text = BUF_INIT;
+    char ulid[ULID_LEN + 1], hash[65];
+    int64_t now_ms = loop_wall_ms(c->env.loop);
+    if (!version.ptr) {
+        ulid_text(now_ms, loop_rng(c->env.loop), ulid);
+        version = str_c(ulid);
+    }
+    w->change.version = arena_str(&w->arena, version);
+    manifest_hash(m, hash);
+    w->change.hash = arena_str(&w->arena, str_c(hash));
+    ulid_text(now_ms, loop_rng(c->env.loop), ulid);
+    w->change.fresh_uid = arena_str(&w->arena, str_c(ulid));
+    w->change.now_ms = now_ms;
+    w->change.if_changed = if_changed;
+    manifest_write(m, w->change.version, &text);
+    w->manifest = arena_str(&w->arena, buf_str(&text));
+    buf_finish(&text);
+    enqueue(w);
+}
+
+void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
+                    const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_DEPLOY, tenant, lattice, name, done, arg);
+    str *keys = ARENA_ARRAY(&w->arena, str, n_refresh + 1);
+    for (uint32_t i = 0; i < n_refresh; i++) {
+        keys[i] = arena_str(&w->arena, refresh[i]);
+    }
+    w->change.version = keep(w, version);
+    w->change.refresh = keys;
+    w->change.n_refresh = n_refresh;
+    enqueue(w);
+}
+
+void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name, catalog_done_fn done,
+                      void *arg) {
+    enqueue(add(c, CHANGE_UNDEPLOY, tenant, lattice, name, done, arg));
+}
+
+void catalog_delete(struct catalog *c, str tenant, str lattice, str name, str version,
+                    catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_DELETE, tenant, lattice, name, done, arg);
+    w->change.version = keep(w, version);
+    enqueue(w);
+}
+
+void catalog_settle(struct catalog *c, str tenant, str lattice, str name, uint64_t generation,
+                    const uint32_t *gone, uint32_t n_gone, const str *renewed, uint32_t n_renewed,
+                    catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_SETTLE, tenant, lattice, name, done, arg);
+    uint32_t *numbers = ARENA_ARRAY(&w->arena, uint32_t, n_gone + 1);
+    str *keys = ARENA_ARRAY(&w->arena, str, n_renewed + 1);
+    for (uint32_t i = 0; i < n_gone; i++) {
+        numbers[i] = gone[i];
+    }
+    for (uint32_t i = 0; i < n_renewed; i++) {
+        keys[i] = arena_str(&w->arena, renewed[i]);
+    }
+    w->change.generation = generation;
+    w->change.gone = numbers;
+    w->change.n_gone = n_gone;
+    w->change.renewed = keys;
+    w->change.n_renewed = n_renewed;
+    enqueue(w);
+}
