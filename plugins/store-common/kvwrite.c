@@ -37,7 +37,7 @@ struct kvwrite *kvwrite_new(const trl_host *host, trl_op *op, const void *puts, 
             host->op_done(op, err.code, none, &err);
             return NULL;
         }
-        bytes += p->key.len + p->value.len;
+        bytes += p->key.len + p->value.len + sizeof(trl_entry);
     }
     if (bytes > BATCH_BYTES_MAX) {
         trl_op_fail(host, op, TRL_E_INVALID, "batch: more than 64 MiB in one write");

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plane/plane.h"
+
+#include <string.h>
+
+#include "base/digest.h"
+#include "catalog/lease.h"
+#include "codec/json.h"
+#include "plane/lattices.h"
+#include "plane/plane_priv.h"
+
+#define START_NS      (60ll * 1000000000ll)
+#define MAX_PAYLOAD   (1024u * 1024u)
+#define PEER_NS       (500ll * 1000000ll)
+#define PEER_RETRY_NS (5ll * 1000000000ll)
+
+static void fail(struct plane *p, const char *what, const char *text) {
+    struct buf line = BUF_INIT;
+    buf_addf(&line, "%s: %s", what, text);
+    p->failed = true;
+    log_error(p->env.log, "%s", line.ptr);
+    if (p->env.on_failed) {
+        p->env.on_failed(p->env.arg, p, line.ptr);
+    }
+    buf_finish(&line);
+}
+
+static void fail_trl(struct plane *p, str plugin, trl_status st, const trl_err *te) {
+    struct err e = ERR_INIT;
+    struct buf what = BUF_INIT;
+    err_from_trl(&e, st, te);
+    buf_addf(&what, "plugin %.*s", PSTR(plugin));
+    fail(p, what.ptr, e.msg);
+    buf_finish(&what);
+}
+
+/* Serving. A wadm beside us would act on the same marks: it is asked for before anything is done.
+ */
+
+static void serve(struct plane *p) {
+    if (p->serving) {
+        return;
+    }
+    p->serving = true;
+    lattices_start(p);
+    if (!p->env.config->observe_only) {
+        api_serve(p->api);
+    }
+    log_info(p->env.log, "serving the API on %.*s", PSTR(p->env.config->api_prefix));
+    if (p->env.on_ready) {
+        p->env.on_ready(p->env.arg, p);
+    }
+}
+
+static void ask_peer(void *arg);
+
+static void on_wadm(void *arg, trl_status st, const struct bus_msg *m) {
+    struct plane *p = arg;
+    (void)m;
+    p->peer_call = NULL;
+    if (st == TRL_E_NORESPONDER || st == TRL_E_TIMEOUT) {
+        serve(p);
+        return;
+    }
+    if (st == TRL_OK && !p->told_peer) {
+        p->told_peer = true;
+        log_warn(p->env.log, "a wadm serves this bus already: serving nothing until it stops "
+                             "(allow_wadm: observe looks on without acting)");
+    }
+    loop_timer_start(&p->peer_retry, PEER_RETRY_NS);
+}
+
+static void on_server_info(void *arg, trl_status st, const struct bus_msg *m) {
+    struct plane *p = arg;
+    (void)m;
+    p->peer_call = NULL;
+    if (st == TRL_OK) {
+        serve(p); /* one of our own: the lease decides who acts */
+    } else if (st == TRL_E_NORESPONDER || st == TRL_E_TIMEOUT) {
+        struct buf subject = BUF_INIT;
+        buf_addf(&subject, "%s%.*s._.model.list", p->env.config->multitenant ? "_." : "",
+                 PSTR(p->env.config->api_prefix));
+        struct bus_msg ask = {.subject = buf_str(&subject)};
+        p->peer_call = bus_request(p->bus, &ask, PEER_NS, on_wadm, p);
+        buf_finish(&subject);
+    } else {
+        loop_timer_start(&p->peer_retry, PEER_RETRY_NS);
+    }
+}
+
+static void ask_peer(void *arg) {
+    struct plane *p = arg;
+    if (p->serving || p->stopping || p->peer_call || !bus_up(p->bus)) {
+        return;
+    }
+    struct bus_msg ask = {.subject = STR("trellis.api._.server.info")};
+    p->peer_call = bus_request(p->bus, &ask, PEER_NS, on_server_info, p);
+}
+
+static void begin_serving(struct plane *p) {
+    if (p->catalog_loaded && p->driver_ready && bus_up(p->bus)) {
+        ask_peer(p);
+    }
+}
+
+static void on_link(void *arg, bool up) {
+    struct plane *p = arg;
+    lattices_link_state(p, up);
+    if (up) {
+        begin_serving(p);
+    }
+}
+
+static void on_loaded(void *arg) {
+    struct plane *p = arg;
+    p->catalog_loaded = true;
+    begin_serving(p);
+}
+
+static void on_head(void *arg, const struct app *a) {
+    lattices_app_changed(arg, a);
+}
+
+/* Start, step by step: transport, store, catalog, driver. */
+
+static void on_driver(void *arg, trl_status st, const trl_err *e) {
+    struct plane *p = arg;
+    if (p->stopping) {
+        return;
+    }
+    if (st != TRL_OK) {
+        fail_trl(p, p->env.config->drivers[0].name, st, e);
+        return;
+    }
+    p->driver_ready = true;
+    begin_serving(p);
+}
+
+static int start_driver(struct plane *p) {
+    const struct plugin_choice *c = &p->env.config->drivers[0];
+    struct plug_iface ifaces[] = {{TRL_HOST_TRANSPORT_V1, &bus_host_iface, p->bus},
+                                  {TRL_HOST_OBSERVE_V1, &lattices_observe_iface, p}};
+    struct err e = ERR_INIT;
+    struct plugin_choice with = *c;
+    struct config scratch = {.arena = ARENA_INIT};
+    if (str_is(c->name, "lattice")) { /* it follows the lattices and tenants of the plane */
+        struct buf names = BUF_INIT;
+        struct jw w;
+        jw_init(&w, &names, false);
+        jw_array(&w);
+        for (uint32_t i = 0; i < p->env.config->n_lattices; i++) {
+            jw_str(&w, p->env.config->lattices[i]);
+        }
+        jw_end_array(&w);
+        config_plugin_set(&scratch, &with, "lattices", buf_str(&names));
+        config_plugin_set(&scratch, &with, "multitenant",
+                          p->env.config->multitenant ? STR("true") : STR("false"));
+        buf_finish(&names);
+    }
+    char *name = str_dup(with.name);
+    int rc = plug_inst_create(p->plug, TRL_KIND_DRIVER, name, with.config, ifaces,
+                              ARRAY_LEN(ifaces), &p->driver, &e);
+    mem_free(name);
+    arena_finish(&scratch.arena);
+    if (rc < 0) {
+        fail(p, "driver", e.msg);
+        return rc;
+    }
+    plug_inst_start(p->driver, START_NS, on_driver, p);
+    return 0;
+}
+
+static struct engine *api_engine_of(void *arg, str tenant, str lattice) {
+    return plane_engine(arg, tenant, lattice);
+}
+
+static void api_lattice_wanted(void *arg, str tenant, str lattice) {
+    lattices_want(arg, tenant, lattice);
+}
+
+static void api_each_engine(void *arg, void (*fn)(void *, struct engine *), void *fn_arg) {
+    lattices_each(arg, fn, fn_arg);
+}
+
+static void on_store(void *arg, trl_status st, const trl_err *e) {
+    struct plane *p = arg;
+    if (p->stopping) {
+        return;
+    }
+    if (st != TRL_OK) {
+        fail_trl(p, p->env.config->store.name, st, e);
+        return;
+    }
+    p->kv = kv_create(p->store);
+    struct catalog_env cat = {.loop = p->env.loop,
+                              .kv = p->kv,
+                              .log = p->env.log,
+                              .on_change = on_head,
+                              .on_loaded = on_loaded,
+                              .arg = p};
+    p->catalog = catalog_create(&cat);
+    p->prefix = str_dup(p->env.config->api_prefix);
+    struct api_env api = {.loop = p->env.loop,
+                          .log = p->env.log,
+                          .bus = p->bus,
+                          .kv = p->kv,
+                          .catalog = p->catalog,
+                          .prefix = p->prefix,
+                          .multitenant = p->env.config->multitenant,
+                          .max_payload = MAX_PAYLOAD,
+                          .engine_of = api_engine_of,
+                          .lattice_wanted = api_lattice_wanted,
+                          .each_engine = api_each_engine,
+                          .version = p->env.version,
+                          .readonly = p->env.config->observe_only,
+                          .arg = p};
+    p->api = api_create(&api);
+    start_driver(p);
+}
+
+static int make(struct plane *p, const char *kind, const struct plugin_choice *c,
+                struct plug_inst **ret) {
+    struct err e = ERR_INIT;
+    char *name = str_dup(c->name);
+    int rc = plug_inst_create(p->plug, kind, name, c->config, NULL, 0, ret, &e);
+    mem_free(name);
+    if (rc < 0) {
+        fail(p, kind, e.msg);
+    }
+    return rc;
+}
+
+static void on_transport(void *arg, trl_status st, const trl_err *e) {
+    struct plane *p = arg;
+    if (p->stopping) {
+        return;
+    }
+    if (st != TRL_OK) {
+        fail_trl(p, p->env.config->transport.name, st, e);
+        return;
+    }
+    p->bus = bus_create(p->transport);
+    bus_watch_link(p->bus, on_link, p);
+    if (p->env.store) {
+        p->store = p->env.store;
+        on_store(p, TRL_OK, NULL);
+    } else if (make(p, TRL_KIND_STORE, &p->env.config->store, &p->store) == 0) {
+        plug_inst_start(p->store, START_NS, on_store, p);
+    }
+}
+
+static int make_scalers(struct plane *p) {
+    const struct config *c = p->env.config;
+    p->n_scalers = 0;
+    p->scalers = mem_array(c->n_scalers, sizeof(*p->scalers));
+    p->aliases = mem_array(c->n_scalers, sizeof(*p->aliases));
+    for (uint32_t i = 0; i < c->n_scalers; i++) {
+        struct plane_scaler *s = &p->scalers[i];
+        if (make(p, TRL_KIND_SCALER, &c->scalers[i].plugin, &s->inst) < 0) {
+            return TRL_E_INVALID;
+        }
+        s->scaler = scaler_create(s->inst);
+        s->trait = str_dup(c->scalers[i].trait);
+        p->aliases[i] = (struct scaler_alias){s->trait, s->scaler};
+        p->n_scalers++;
+    }
+    return 0;
+}
+
+/* The first steps run in a turn of their own, so that on_failed never comes before plane_create
+ * returned. */
+static void begin(void *arg) {
+    struct plane *p = arg;
+    p->begun = true;
+    if (p->stopping) {
+        plane_teardown(p);
+        return;
+    }
+    if (make_scalers(p) < 0) {
+        return;
+    }
+    if (p->env.transport) {
+        p->transport = p->env.transport;
+        on_transport(p, TRL_OK, NULL);
+    } else if (make(p, TRL_KIND_TRANSPORT, &p->env.config->transport, &p->transport) == 0) {
+        plug_inst_start(p->transport, START_NS, on_transport, p);
+    }
+}
+
+struct plane *plane_create(const struct plane_env *env) {
+    struct plane *p = mem_zalloc(sizeof(*p));
+    p->env = *env;
+    if (env->holder.len) {
+        p->holder = str_dup(env->holder);
+    } else {
+        char id[27];
+        ulid_text(loop_wall_ms(env->loop), loop_rng(env->loop), id);
+        p->holder = mem_strdup(id);
+    }
+    p->plug =
+        plug_create(env->loop, env->log, env->config->plugin_dirs, env->config->n_plugin_dirs);
+    loop_timer_init(&p->peer_retry, env->loop, ask_peer, p);
+    loop_post(env->loop, begin, p);
+    return p;
+}
+
+/* Stop, step by step backwards. */
+
+static void free_scalers(struct plane *p) {
+    for (uint32_t i = 0; i < p->n_scalers; i++) {
+        scaler_destroy(p->scalers[i].scaler);
+        plug_inst_destroy(p->scalers[i].inst);
+        mem_free(p->scalers[i].trait);
+    }
+    mem_free(p->scalers);
+    mem_free(p->aliases);
+}
+
+static void finished(void *arg) {
+    struct plane *p = arg;
+    if (p->transport && p->transport != p->env.transport) {
+        plug_inst_destroy(p->transport);
+    }
+    free_scalers(p);
+    plug_destroy(p->plug);
+    mem_free(p->prefix);
+    mem_free(p->holder);
+    void (*done)(void *) = p->on_stopped;
+    void *done_arg = p->stop_arg;
+    mem_free(p);
+    if (done) {
+        done(done_arg);
+    }
+}
+
+static void stop_transport(void *arg) {
+    struct plane *p = arg;
+    if (p->store && p->store != p->env.store) {
+        plug_inst_destroy(p->store);
+    }
+    bus_destroy(p->bus);
+    if (p->transport && p->transport != p->env.transport) {
+        plug_inst_stop(p->transport, finished, p);
+    } else {
+        loop_post(p->env.loop, finished, p);
+    }
+}
+
+static void stop_store(void *arg) {
+    struct plane *p = arg;
+    plug_inst_destroy(p->driver);
+    kv_destroy(p->kv);
+    if (p->store && p->store != p->env.store) {
+        plug_inst_stop(p->store, stop_transport, p);
+    } else {
+        stop_transport(p);
+    }
+}
+
+void plane_teardown(struct plane *p) {
+    loop_timer_stop(&p->peer_retry);
+    if (p->peer_call) {
+        bus_call_cancel(p->peer_call);
+    }
+    api_destroy(p->api);
+    catalog_destroy(p->catalog);
+    lattices_finish(p);
+    if (p->driver) {
+        plug_inst_stop(p->driver, stop_store, p);
+    } else {
+        stop_store(p);
+    }
+}
+
+/* What was acknowledged is in the store; what is being written is waited for a little. */
+static void drain(void *arg) {
+    struct plane *p = arg;
+    if (p->catalog && !catalog_idle(p->catalog) && loop_now_ns(p->env.loop) < p->drain_until_ns) {
+        loop_timer_start(&p->peer_retry, 1000000);
+        return;
+    }
+    plane_teardown(p);
+}
+
+void plane_stop(struct plane *p, void (*done)(void *arg), void *arg) {
+    p->stopping = true;
+    p->on_stopped = done;
+    p->stop_arg = arg;
+    if (!p->begun) {
+        return; /* begin() goes on */
+    }
+    loop_timer_stop(&p->peer_retry);
+    loop_timer_init(&p->peer_retry, p->env.loop, drain, p);
+    p->drain_until_ns = loop_now_ns(p->env.loop) + 2000000000ll;
+    drain(p);
+}
+
+struct api *plane_api(struct plane *p) {
+    return p->api;
+}
+
+struct bus *plane_bus(struct plane *p) {
+    return p->bus;
+}
+
+struct plug *plane_plug(struct plane *p) {
+    return p->plug;
+}
+
+bool plane_serving(const struct plane *p) {
+    return p->serving;
+}
+
+bool plane_settled(const struct plane *p) {
+    return p->serving && catalog_idle(p->catalog) && lattices_settled(p);
+}
