@@ -20,7 +20,8 @@ static const char COMMON[] =
     "      --socket PATH             socket of a local plane (TRELLIS_SOCKET)\n"
     "      --nats-url URL            talk over NATS (WADM_NATS_SERVER, WASMCLOUD_CTL_HOST[:PORT])\n"
     "      --nats-creds FILE         credentials file (WADM_NATS_CREDS_FILE, WASMCLOUD_CTL_CREDS)\n"
-    "      --nats-seed, --nats-jwt   seed and JWT, literal or file (WADM_NATS_NKEY, WADM_NATS_JWT)\n"
+    "      --nats-seed, --nats-jwt   seed and JWT, literal or file (WADM_NATS_NKEY, "
+    "WADM_NATS_JWT)\n"
     "      --nats-user, --nats-password-env VAR, --nats-token-env VAR\n"
     "      --tls-ca, --tls-cert, --tls-key FILE   (WADM_NATS_TLS_CA_FILE)\n"
     "      --plugin-dir DIR          searched first; may be repeated\n"
@@ -29,7 +30,8 @@ static const char COMMON[] =
     "  -h, --help\n";
 
 static const char EXITS[] =
-    "Exit codes: 0 done; 1 no (not found, refused, changes pending for plan, not deployed in time for "
+    "Exit codes: 0 done; 1 no (not found, refused, changes pending for plan, not deployed in time "
+    "for "
     "--wait);\n            2 wrong usage; 3 nobody serves; 4 it failed there; 5 bad input.\n";
 
 int cli_fail(int code, const char *fmt, ...) {
@@ -72,7 +74,8 @@ static int usage(const char *group, FILE *out) {
     if (group) {
         fprintf(out, "Usage: trellis %s COMMAND [OPTIONS]\n\n", group);
     } else {
-        fputs("trellis: declarative application deployment. Manifests in, running applications out.\n\n"
+        fputs("trellis: declarative application deployment. Manifests in, running applications "
+              "out.\n\n"
               "Usage: trellis COMMAND [OPTIONS]\n\n"
               "Start here:  trellis up app.yaml        (everything in one process)\n"
               "             trellis app status NAME    (in a second terminal)\n\n",
@@ -94,12 +97,14 @@ static int command_help(const struct command *c) {
 }
 
 void cli_manual(struct buf *out) {
-    buf_addf(out, "# trellis: commands\n\nMade by `trellis help --manual` from the program's own table.\n\n");
+    buf_addf(
+        out,
+        "# trellis: commands\n\nMade by `trellis help --manual` from the program's own table.\n\n");
     for (size_t f = 0; f < ARRAY_LEN(families); f++) {
         for (const struct command *c = families[f]; c->name; c++) {
-            buf_addf(out, "## trellis %s%s%s\n\n    trellis %s%s%s %s\n\n%s.\n\n", c->group ? c->group : "",
-                     c->group ? " " : "", c->name, c->group ? c->group : "", c->group ? " " : "",
-                     c->name, c->args, c->summary);
+            buf_addf(out, "## trellis %s%s%s\n\n    trellis %s%s%s %s\n\n%s.\n\n",
+                     c->group ? c->group : "", c->group ? " " : "", c->name,
+                     c->group ? c->group : "", c->group ? " " : "", c->name, c->args, c->summary);
             if (c->help[0]) {
                 buf_addf(out, "```\n%s```\n\n", c->help);
             }
@@ -111,8 +116,8 @@ void cli_manual(struct buf *out) {
 static const struct command *find(const char *group, const char *name) {
     for (size_t f = 0; f < ARRAY_LEN(families); f++) {
         for (const struct command *c = families[f]; c->name; c++) {
-            bool same = (c->group == NULL) == (group == NULL) &&
-                        (!group || strcmp(c->group, group) == 0);
+            bool same =
+                (c->group == NULL) == (group == NULL) && (!group || strcmp(c->group, group) == 0);
             if (same && strcmp(c->name, name) == 0) {
                 return c;
             }
@@ -138,10 +143,11 @@ struct common {
     char letter;
 };
 static const struct common commons[] = {
-    {"output", 'o'}, {"lattice", 'x'}, {"name", 0}, {"socket", 0}, {"nats-url", 0},
-    {"nats-creds", 0}, {"nats-seed", 0}, {"nats-jwt", 0}, {"nats-user", 0},
-    {"nats-password-env", 0}, {"nats-token-env", 0}, {"tls-ca", 0}, {"tls-cert", 0}, {"tls-key", 0},
-    {"plugin-dir", 0}, {"timeout", 0}, {"log-level", 0}};
+    {"output", 'o'},  {"lattice", 'x'},         {"name", 0},           {"socket", 0},
+    {"nats-url", 0},  {"nats-creds", 0},        {"nats-seed", 0},      {"nats-jwt", 0},
+    {"nats-user", 0}, {"nats-password-env", 0}, {"nats-token-env", 0}, {"tls-ca", 0},
+    {"tls-cert", 0},  {"tls-key", 0},           {"plugin-dir", 0},     {"timeout", 0},
+    {"log-level", 0}};
 
 static int set_common(struct cli *c, const char *name, const char *value, const char **dirs) {
     struct client_options *o = &c->connect;
@@ -149,10 +155,11 @@ static int set_common(struct cli *c, const char *name, const char *value, const 
     const struct {
         const char *name;
         const char **to;
-    } texts[] = {{"lattice", &c->lattice}, {"name", &o->name},      {"socket", &o->socket},
-                 {"nats-url", &o->nats_url}, {"nats-creds", &o->creds}, {"nats-seed", &o->nkey_seed},
-                 {"nats-jwt", &o->jwt},      {"nats-user", &o->user},   {"tls-ca", &o->ca},
-                 {"tls-cert", &o->cert},     {"tls-key", &o->key}};
+    } texts[] = {
+        {"lattice", &c->lattice},   {"name", &o->name},        {"socket", &o->socket},
+        {"nats-url", &o->nats_url}, {"nats-creds", &o->creds}, {"nats-seed", &o->nkey_seed},
+        {"nats-jwt", &o->jwt},      {"nats-user", &o->user},   {"tls-ca", &o->ca},
+        {"tls-cert", &o->cert},     {"tls-key", &o->key}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (strcmp(name, texts[i].name) == 0) {
             *texts[i].to = value;
@@ -241,7 +248,8 @@ static void from_environment(struct cli *c, struct buf *url) {
     }
     o->creds = getenv("WADM_NATS_CREDS_FILE") ? getenv("WADM_NATS_CREDS_FILE")
                                               : getenv("WASMCLOUD_CTL_CREDS");
-    o->nkey_seed = getenv("WADM_NATS_NKEY") ? getenv("WADM_NATS_NKEY") : getenv("WASMCLOUD_CTL_SEED");
+    o->nkey_seed =
+        getenv("WADM_NATS_NKEY") ? getenv("WADM_NATS_NKEY") : getenv("WASMCLOUD_CTL_SEED");
     o->jwt = getenv("WADM_NATS_JWT") ? getenv("WADM_NATS_JWT") : getenv("WASMCLOUD_CTL_JWT");
     o->ca = getenv("WADM_NATS_TLS_CA_FILE");
 }
@@ -253,8 +261,8 @@ static void to_stderr(void *arg, int level, str msg, str fields) {
     fprintf(stderr, "%-5s %.*s\n", names[level], PSTR(msg));
 }
 
-static int parse(struct cli *c, const struct command *cmd, int argc, char **argv,
-                 const char **dirs, bool *ret_help) {
+static int parse(struct cli *c, const struct command *cmd, int argc, char **argv, const char **dirs,
+                 bool *ret_help) {
     bool only_args = false;
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i], *value = NULL, *name;
@@ -269,7 +277,10 @@ static int parse(struct cli *c, const struct command *cmd, int argc, char **argv
             struct buf b = BUF_INIT;
             buf_addf(&b, "--config=%s", argv[++i]);
             c->options[c->n_options++] = buf_take(&b); /* lives as long as the process */
-        } else if (own_option(cmd, arg[1] == '-' ? arg : strcmp(arg, "-f") == 0 ? "--follow" : arg,
+        } else if (own_option(cmd,
+                              arg[1] == '-'            ? arg
+                              : strcmp(arg, "-f") == 0 ? "--follow"
+                                                       : arg,
                               &takes) &&
                    c->n_options < ARRAY_LEN(c->options)) {
             if (strcmp(arg, "-f") == 0) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line. One table of commands is the source of --help, of the manual (docs/cli.md) and of
- * dispatch. Exit codes: 0 done; 1 no (not found, refused, changes pending for `plan`, not deployed in
- * time for --wait: see each command); 2 wrong usage; 3 nobody serves; 4 it failed there; 5 bad input.
+ * The command line. One table of commands is the source of --help, of the manual (docs/cli.md) and
+ * of dispatch. Exit codes: 0 done; 1 no (not found, refused, changes pending for `plan`, not
+ * deployed in time for --wait: see each command); 2 wrong usage; 3 nobody serves; 4 it failed
+ * there; 5 bad input.
  */
 #ifndef TRELLIS_CLI_CLI_H
 #define TRELLIS_CLI_CLI_H
@@ -18,20 +19,20 @@
 
 enum cli_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_YAML };
 
-struct cli {                  /* what every command gets */
-    const char *program;      /* "trellis" */
+struct cli {             /* what every command gets */
+    const char *program; /* "trellis" */
     struct client_options connect;
     const char *lattice;
     enum cli_format format;
     bool format_given;
-    bool colour;              /* stdout is a terminal and NO_COLOR is not set */
+    bool colour; /* stdout is a terminal and NO_COLOR is not set */
     bool wait;
     bool follow;
     int64_t wait_ms;
     struct log log;
-    int argc;                 /* arguments without options */
+    int argc; /* arguments without options */
     char **argv;
-    const char *options[16];  /* command's own options as given: "--name=value" or "--name" */
+    const char *options[16]; /* command's own options as given: "--name=value" or "--name" */
     uint32_t n_options;
 };
 
@@ -54,7 +55,7 @@ void cli_manual(struct buf *out);
 /* Tables of the families, each ended by a command without a name. */
 extern const struct command cli_app_commands[];
 extern const struct command cli_host_commands[];
-extern const struct command cli_plane_commands[];  /* serve, up, sim */
-extern const struct command cli_tool_commands[];   /* plugin, config */
+extern const struct command cli_plane_commands[]; /* serve, up, sim */
+extern const struct command cli_tool_commands[];  /* plugin, config */
 
 #endif

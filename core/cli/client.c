@@ -15,13 +15,13 @@
 #include "plane/frame.h"
 #include "plane/socket.h"
 
-struct held {                     /* a message that came while a reply was awaited */
+struct held { /* a message that came while a reply was awaited */
     char *subject, *body;
     size_t body_len;
 };
 
 struct client {
-    struct nats_client *nats;     /* or the socket: */
+    struct nats_client *nats; /* or the socket: */
     int fd;
     struct buf in;
     uint64_t next_id;
@@ -61,14 +61,16 @@ int client_open(const struct client_options *o, struct client **ret, struct err 
         buf_addf(&w, "socket %s", path);
         c->where = buf_take(&w);
     } else if (o->socket) {
-        rc = err_set(err, TRL_E_UNAVAIL, "nothing answers on the socket %s: is `trellis up` running?",
-                     path);
+        rc = err_set(err, TRL_E_UNAVAIL,
+                     "nothing answers on the socket %s: is `trellis up` running?", path);
     } else {
         rc = nats_client_open(o, &c->nats, err);
         c->where = mem_strdup(o->nats_url ? o->nats_url : "nats://127.0.0.1:4222");
         if (rc < 0 && !o->nats_url) {
-            err_set(err, rc, "nothing answers: neither the socket %s (`trellis up`) nor NATS on "
-                    "127.0.0.1:4222 (--nats-url URL for another)", path);
+            err_set(err, rc,
+                    "nothing answers: neither the socket %s (`trellis up`) nor NATS on "
+                    "127.0.0.1:4222 (--nats-url URL for another)",
+                    path);
         }
     }
     mem_free(path);

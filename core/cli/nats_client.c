@@ -23,7 +23,7 @@ struct nats_client {
     bool started, stopped, up, answered;
     trl_status status;
     struct err err;
-    struct buf *reply;            /* of the request under way */
+    struct buf *reply; /* of the request under way */
     VEC(struct message) queue;
 };
 
@@ -171,7 +171,8 @@ int nats_client_request(struct nats_client *c, str subject, const char *content_
         c->status = TRL_E_TIMEOUT;
     }
     if (c->status == TRL_E_NORESPONDER) {
-        return err_set(err, c->status, "NATS answers, but no trellis serves there: start `trellis serve`");
+        return err_set(err, c->status,
+                       "NATS answers, but no trellis serves there: start `trellis serve`");
     }
     return c->status == TRL_OK ? 0 : err_set(err, c->status, "no answer: %s", err_name(c->status));
 }

@@ -8,15 +8,15 @@
 #include "plane/plane.h"
 
 struct serve_options {
-    const struct config *config;    /* borrowed */
-    bool import_wadm;               /* take models over from wadm's bucket */
+    const struct config *config; /* borrowed */
+    bool import_wadm;            /* take models over from wadm's bucket */
     /* up: simulated hosts on the plane's own bus */
     uint32_t sim_hosts;
     const char *sim_lattice;
-    const char *const *manifests;   /* files to deploy once it serves */
+    const char *const *manifests; /* files to deploy once it serves */
     uint32_t n_manifests;
     bool colour;
-    bool once;                      /* end when everything is deployed, or failed */
+    bool once; /* end when everything is deployed, or failed */
 };
 /* Blocks. Exit code. SIGTERM and SIGINT finish acknowledged work. */
 int serve_run(const struct serve_options *o);

@@ -64,9 +64,9 @@ static int read_options(int argc, char **argv, const char **values) {
     struct option longs[N_OPTIONS + 3];
     memset(longs, 0, sizeof(longs));
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        longs[i] = (struct option){options[i].flag,
-                                   options[i].is_switch ? no_argument : required_argument, NULL,
-                                   256 + (int)i};
+        longs[i] =
+            (struct option){options[i].flag, options[i].is_switch ? no_argument : required_argument,
+                            NULL, 256 + (int)i};
         values[i] = getenv(options[i].env);
     }
     longs[N_OPTIONS] = (struct option){"version", no_argument, NULL, 'V'};
@@ -104,7 +104,8 @@ static const char *value_of(const char *const *values, const char *flag) {
     return NULL;
 }
 
-static void set_text(struct config *c, struct plugin_choice *p, const char *key, const char *value) {
+static void set_text(struct config *c, struct plugin_choice *p, const char *key,
+                     const char *value) {
     struct buf json = BUF_INIT;
     struct jw w;
     if (value) {
@@ -117,16 +118,19 @@ static void set_text(struct config *c, struct plugin_choice *p, const char *key,
 
 static int check(const char *const *values) {
     const char *seed = value_of(values, "nats-seed"), *jwt = value_of(values, "nats-jwt"),
-               *creds = value_of(values, "nats-creds-file"), *domain = value_of(values, "jetstream-domain"),
+               *creds = value_of(values, "nats-creds-file"),
+               *domain = value_of(values, "jetstream-domain"),
                *persistence = value_of(values, "stream-persistence");
     if ((seed != NULL) != (jwt != NULL)) {
         return cli_fail(2, "--nats-seed and --nats-jwt belong together: give both");
     }
     if (creds && seed) {
-        return cli_fail(2, "--nats-creds-file excludes --nats-seed and --nats-jwt: give one of the two");
+        return cli_fail(
+            2, "--nats-creds-file excludes --nats-seed and --nats-jwt: give one of the two");
     }
     if (domain && !*domain) {
-        return cli_fail(2, "-d: an empty JetStream domain; leave the option out for the default domain");
+        return cli_fail(
+            2, "-d: an empty JetStream domain; leave the option out for the default domain");
     }
     if (persistence && strcmp(persistence, "file") != 0 && strcmp(persistence, "memory") != 0) {
         return cli_fail(2, "--stream-persistence %s: file or memory", persistence);

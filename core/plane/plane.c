@@ -118,7 +118,11 @@ static void on_loaded(void *arg) {
 }
 
 static void on_head(void *arg, const struct app *a) {
-    lattices_app_changed(arg, a);
+    struct plane *p = arg;
+    lattices_app_changed(p, a);
+    if (p->api) {
+        api_on_app(p->api, a);
+    }
 }
 
 /* Start, step by step: transport, store, catalog, driver. */
@@ -213,6 +217,7 @@ static void on_store(void *arg, trl_status st, const trl_err *e) {
                           .each_engine = api_each_engine,
                           .version = p->env.version,
                           .readonly = p->env.config->observe_only,
+                          .keep_journal = !str_is(p->env.config->transport.name, "nats"),
                           .arg = p};
     p->api = api_create(&api);
     start_driver(p);

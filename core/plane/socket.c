@@ -22,11 +22,11 @@ struct conn {
     uv_pipe_t pipe;
     struct buf in;
     VEC(char *) topics; /* "id subject" subscriptions */
-    uint32_t waiting;   /* requests whose reply is still to come */
+    VEC(struct reply_to *) waiting; /* requests whose reply is still to come */
     bool closing, closed;
 };
 
-struct reply_to { /* outlives its connection when that goes first */
+struct reply_to {
     struct conn *conn;
     char *id;
 };
@@ -55,20 +55,37 @@ static void on_written(uv_write_t *req, int status) {
 }
 
 static void check_done(struct socket_server *s) {
-    if (s->stopping && s->pipe_closed && s->conns.n == 0) {
+    bool open = !s->pipe_closed;
+    for (uint32_t i = 0; i < s->conns.n; i++) {
+        open |= !s->conns.at[i]->closed;
+    }
+    if (s->stopping && !open && s->done) {
         void (*done)(void *) = s->done;
-        void *arg = s->done_arg;
-        VEC_FREE(&s->conns);
-        mem_free(s->path);
-        mem_free(s);
-        done(arg);
+        s->done = NULL;
+        done(s->done_arg);
     }
 }
 
+static void conn_release(struct conn *c) {
+    for (uint32_t i = 0; i < c->waiting.n; i++) {
+        mem_free(c->waiting.at[i]->id);
+        mem_free(c->waiting.at[i]);
+    }
+    for (uint32_t i = 0; i < c->topics.n; i++) {
+        mem_free(c->topics.at[i]);
+    }
+    VEC_FREE(&c->waiting);
+    VEC_FREE(&c->topics);
+    buf_finish(&c->in);
+    mem_free(c);
+}
+
+/* While replies are under way they point here. */
 static void conn_free(struct conn *c) {
     struct socket_server *s = c->server;
-    if (!c->closed || c->waiting) {
-        return; /* replies under way still point here */
+    if (!c->closed || c->waiting.n || s->stopping) {
+        check_done(s);
+        return;
     }
     for (uint32_t i = 0; i < s->conns.n; i++) {
         if (s->conns.at[i] == c) {
@@ -76,13 +93,7 @@ static void conn_free(struct conn *c) {
             break;
         }
     }
-    for (uint32_t i = 0; i < c->topics.n; i++) {
-        mem_free(c->topics.at[i]);
-    }
-    VEC_FREE(&c->topics);
-    buf_finish(&c->in);
-    mem_free(c);
-    check_done(s);
+    conn_release(c);
 }
 
 static void on_conn_closed(uv_handle_t *h) {
@@ -123,9 +134,14 @@ static void on_api_reply(void *arg, str json) {
     struct reply_to *r = arg;
     struct conn *c = r->conn;
     conn_send(c, "reply", str_c(r->id), STR_NONE, json);
+    for (uint32_t i = 0; i < c->waiting.n; i++) {
+        if (c->waiting.at[i] == r) {
+            c->waiting.at[i] = c->waiting.at[--c->waiting.n];
+            break;
+        }
+    }
     mem_free(r->id);
     mem_free(r);
-    c->waiting--;
     conn_free(c);
 }
 
@@ -148,7 +164,7 @@ static bool subject_matches(str pattern, str subject) {
 
 static void on_published(void *arg, str subject, str body) {
     struct socket_server *s = arg;
-    for (uint32_t i = 0; i < s->conns.n; i++) {
+    for (uint32_t i = 0; !s->stopping && i < s->conns.n; i++) {
         struct conn *c = s->conns.at[i];
         for (uint32_t k = 0; k < c->topics.n; k++) {
             str pattern, id = str_cut(str_c(c->topics.at[k]), ' ', &pattern);
@@ -181,7 +197,7 @@ static void on_frame(struct conn *c, const struct frame *f) {
         struct reply_to *r = mem_zalloc(sizeof(*r));
         r->conn = c;
         r->id = str_dup(f->id);
-        c->waiting++;
+        *VEC_ADD(&c->waiting) = r;
         api_request(api, f->subject, f->headers, f->n_headers, f->body, on_api_reply, r);
     } else if (strcmp(f->op, "subscribe") == 0) {
         struct buf topic = BUF_INIT;
@@ -324,7 +340,7 @@ int socket_server_create(struct plane *p, struct loop *loop, const struct log *l
         chmod(path, 0600);
         rc = uv_listen((uv_stream_t *)&s->pipe, BACKLOG, on_connect);
     }
-    *ret = s;
+    *ret = s; /* also on failure: its handle has to be closed */
     if (rc < 0) {
         return err_set(err, TRL_E_DENIED, "cannot listen on %s: %s", path, uv_strerror(rc));
     }
@@ -342,9 +358,6 @@ static void on_pipe_closed(uv_handle_t *h) {
 }
 
 void socket_server_stop(struct socket_server *s, void (*done)(void *arg), void *arg) {
-    if (plane_api(s->plane)) {
-        api_watch(plane_api(s->plane), NULL, NULL);
-    }
     s->stopping = true;
     s->done = done;
     s->done_arg = arg;
@@ -353,6 +366,18 @@ void socket_server_stop(struct socket_server *s, void (*done)(void *arg), void *
         conn_close(s->conns.at[i]);
     }
     uv_close((uv_handle_t *)&s->pipe, on_pipe_closed);
+}
+
+void socket_server_destroy(struct socket_server *s) {
+    if (!s) {
+        return;
+    }
+    for (uint32_t i = 0; i < s->conns.n; i++) {
+        conn_release(s->conns.at[i]);
+    }
+    VEC_FREE(&s->conns);
+    mem_free(s->path);
+    mem_free(s);
 }
 
 char *state_default_dir(void) {

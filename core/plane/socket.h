@@ -16,6 +16,8 @@ int socket_server_create(struct plane *p, struct loop *loop, const struct log *l
 void socket_server_watch(struct socket_server *s);
 /* Stops listening, closes every connection; done runs when all handles are closed. */
 void socket_server_stop(struct socket_server *s, void (*done)(void *arg), void *arg);
+/* After stop, and after the plane is gone (replies under way point here). */
+void socket_server_destroy(struct socket_server *s);
 
 /* $TRELLIS_SOCKET, else $XDG_RUNTIME_DIR/trellis/<name>.sock, else /run/trellis/<name>.sock (root),
  * else <state directory>/<name>.sock. Owned string. */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 — reading files and standard input. */
+#ifndef TRELLIS_CLI_FILES_H
+#define TRELLIS_CLI_FILES_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* "-" is standard input. At most 16 MiB. */
+int file_read(const char *path, struct buf *ret, struct err *err);
+
+#endif
