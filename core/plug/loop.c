@@ -254,6 +254,7 @@ bool loop_run_until(struct loop *l, bool (*done)(void *arg), void *arg, int64_t 
     }
     bool met = l->until_met || done(arg);
     l->until = NULL;
+    l->until_met = false;
     leave(l);
     return met;
 }
