@@ -22,6 +22,7 @@ struct plane_env {
     /* An already running transport and store to use instead of those in config (tests share a bus
      * with simulated hosts). NULL: by config. */
     struct plug_inst *transport, *store;
+    bool import_wadm; /* take over models in wadm's form from the store's bucket */
     void (*on_ready)(void *arg, struct plane *p);                    /* serving */
     void (*on_failed)(void *arg, struct plane *p, const char *text); /* cannot start: one line */
     void *arg;
