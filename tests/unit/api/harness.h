@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One API over a catalog on a virtual loop. The owner of bus and kv includes either fake_kv.h and
+ * fake_bus.h or real plugins before this. Included once by a test program.
+ */
+#ifndef TRELLIS_TESTS_API_HARNESS_H
+#define TRELLIS_TESTS_API_HARNESS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "codec/json.h"
+#include "fake_engine.h"
+
+#define HARNESS_TIMEOUT_NS (1000 * 1000000ll)
+
+struct published {
+    char *subject, *body;
+};
+
+struct harness {
+    struct loop *loop;
+    struct log log;
+    struct bus *bus; /* the opener's */
+    struct kv *kv;   /* the opener's */
+    struct catalog *catalog;
+    struct api *api;
+    struct engine *engines[8];
+    uint32_t n_engines;
+    VEC(struct published) said;
+    bool keep_applied; /* nothing is ever cleaned up */
+    uint32_t gone;     /* heads that vanished */
+};
+
+/* A reply, parsed. */
+struct reply {
+    struct arena arena;
+    uint32_t n;
+    char *text;        /* owned */
+    struct node *root; /* NULL: no JSON */
+    int64_t took_ns;
+};
+
+static struct engine *harness_find(struct harness *h, str tenant, str lattice) {
+    for (uint32_t i = 0; i < h->n_engines; i++) {
+        if (str_eq(engine_lattice(h->engines[i]), lattice) &&
+            str_eq(engine_tenant(h->engines[i]), tenant)) {
+            return h->engines[i];
+        }
+    }
+    return NULL;
+}
+
+static struct engine *harness_engine_of(void *arg, str tenant, str lattice) {
+    return harness_find(arg, tenant, lattice);
+}
+
+static void harness_wanted(void *arg, str tenant, str lattice) {
+    struct harness *h = arg;
+    if (!harness_find(h, tenant, lattice) && h->n_engines < 8) {
+        h->engines[h->n_engines++] = fake_engine(h->catalog, tenant, lattice);
+    }
+}
+
+static void harness_each(void *arg, void (*fn)(void *fn_arg, struct engine *e), void *fn_arg) {
+    struct harness *h = arg;
+    for (uint32_t i = 0; i < h->n_engines; i++) {
+        fn(fn_arg, h->engines[i]);
+    }
+}
+
+/* Does what the engine would: reports that old versions left nothing behind. */
+static void harness_on_change(void *arg, const struct app *a) {
+    struct harness *h = arg;
+    struct engine *e = harness_find(h, a->tenant, a->lattice);
+    uint32_t gone[64], n = 0;
+    for (uint32_t i = 0; i < a->n_applied && n < 64; i++) {
+        if (a->applied[i] != a->deployed) {
+            gone[n++] = a->applied[i];
+        }
+    }
+    if (n && !h->keep_applied) {
+        catalog_settle(h->catalog, a->tenant, a->lattice, a->name, a->generation, gone, n, NULL, 0,
+                       NULL, NULL);
+    }
+    if (a->n_versions == 0 && a->n_applied == 0) {
+        h->gone++;
+        if (e) {
+            fake_engine_set(e, a->name, NULL);
+        }
+    }
+    if (h->api) {
+        api_on_app(h->api, a);
+    }
+}
+
+static void harness_said(void *arg, str subject, str body) {
+    struct harness *h = arg;
+    *VEC_ADD(&h->said) = (struct published){str_dup(subject), str_dup(body)};
+}
+
+static void harness_log(void *arg, int level, str msg, str fields) {
+    (void)arg, (void)fields;
+    if (getenv("TEST_LOG")) {
+        fprintf(stderr, "log %d: %.*s\n", level, PSTR(msg));
+    }
+}
+
+static bool harness_is_loaded(void *arg) {
+    return catalog_loaded(((struct harness *)arg)->catalog);
+}
+
+/* loop, bus and kv are set; what env leaves empty is filled in. */
+static void harness_open(struct harness *h, struct api_env env) {
+    h->log = (struct log){TRL_LOG_DEBUG, harness_log, NULL};
+    struct catalog_env cenv = {
+        .loop = h->loop, .kv = h->kv, .log = &h->log, .on_change = harness_on_change, .arg = h};
+    h->catalog = catalog_create(&cenv);
+    assert_true(loop_run_until(h->loop, harness_is_loaded, h, HARNESS_TIMEOUT_NS));
+    env.loop = h->loop;
+    env.log = &h->log;
+    env.bus = h->bus;
+    env.kv = h->kv;
+    env.catalog = h->catalog;
+    env.prefix = env.prefix ? env.prefix : "wadm.api";
+    env.version = "0.0.0";
+    env.engine_of = harness_engine_of;
+    env.lattice_wanted = harness_wanted;
+    env.each_engine = harness_each;
+    env.arg = h;
+    h->api = api_create(&env);
+    api_watch(h->api, harness_said, h);
+}
+
+static void harness_forget_said(struct harness *h) {
+    for (uint32_t i = 0; i < h->said.n; i++) {
+        mem_free(h->said.at[i].subject);
+        mem_free(h->said.at[i].body);
+    }
+    VEC_FREE(&h->said);
+}
+
+/* Bus and kv are the opener's to destroy, at once. */
+static void harness_close(struct harness *h) {
+    api_destroy(h->api);
+    for (uint32_t i = 0; i < h->n_engines; i++) {
+        fake_engine_destroy(h->engines[i]);
+    }
+    catalog_destroy(h->catalog);
+    harness_forget_said(h);
+}
+
+/* The last published body of a subject, NULL when nothing was. */
+static inline const char *harness_last(struct harness *h, const char *subject) {
+    for (uint32_t i = h->said.n; i > 0; i--) {
+        if (strcmp(h->said.at[i - 1].subject, subject) == 0) {
+            return h->said.at[i - 1].body;
+        }
+    }
+    return NULL;
+}
+
+static void on_reply(void *arg, str json) {
+    struct reply *r = arg;
+    if (r->n++ == 0) {
+        r->text = str_dup(json);
+        json_parse(json, &r->arena, &r->root, NULL);
+    }
+}
+
+static bool reply_there(void *arg) {
+    return ((struct reply *)arg)->n > 0;
+}
+
+static void reply_finish(struct reply *r) {
+    arena_finish(&r->arena);
+    mem_free(r->text);
+    *r = (struct reply){0};
+}
+
+/* Sends and waits for the one reply. type: Content-Type, NULL: no header. */
+static void ask_typed(struct harness *h, const char *subject, const char *type, str body,
+                      struct reply *r) {
+    trl_label header = {STR("Content-Type"), str_c(type)};
+    int64_t from_ns = loop_now_ns(h->loop);
+    reply_finish(r);
+    api_request(h->api, str_c(subject), &header, type ? 1 : 0, body, on_reply, r);
+    if (!loop_run_until(h->loop, reply_there, r, HARNESS_TIMEOUT_NS)) {
+        fail_msg("no reply to %s", subject);
+    }
+    r->took_ns = loop_now_ns(h->loop) - from_ns;
+}
+
+static inline void ask(struct harness *h, const char *subject, const char *body, struct reply *r) {
+    ask_typed(h, subject, NULL, str_c(body), r);
+}
+
+static inline bool reply_has(const struct reply *r, const char *key, const char *value) {
+    return str_is(node_text(r->root, key, STR("(none)")), value);
+}
+
+#endif
