@@ -239,7 +239,7 @@ static void on_change(void *arg, struct kvrec *r) {
             feed_push(s, f, r);
             if (f->n > f->n_max || f->bytes > f->bytes_max) {
                 trl_logf(s->host, TRL_LOG_WARN,
-                         "store: a watch of \"%.*s\" is %zu changes behind and was ended",
+                         "a watch of \"%.*s\" is %zu changes behind and was ended",
                          (int)f->prefix_len, f->prefix, f->n);
                 feed_end(s, f, TRL_E_BUSY, "the watch fell too far behind: start it again");
             }

@@ -22,8 +22,7 @@ static int is_full(int rc) {
 static trl_status die(struct disk *d, trl_err *err, const char *what, int rc) {
     d->dead.struct_size = sizeof(d->dead);
     trl_errf(&d->dead, TRL_E_INTERNAL,
-             "store-file: %s of log.%" PRIu64
-             " failed (%s): nothing is written any more; check the "
+             "%s of log.%" PRIu64 " failed (%s): nothing is written any more; check the "
              "disk and restart. Directory %s",
              what, d->gen, strerror(-rc), d->dir);
     return trl_errf(err, TRL_E_INTERNAL, "%s", d->dead.msg);
@@ -64,8 +63,8 @@ trl_status disk_create_log(struct disk *d, uint64_t gen, int *ret_fd, int *ret_n
             io->unlink(io->ctx, tmp);
         }
         return trl_errf(err, is_full(rc) ? TRL_E_UNAVAIL : TRL_E_INTERNAL,
-                        "store-file: cannot create log.%" PRIu64 ": %s. Directory %s", gen,
-                        strerror(-rc), d->dir);
+                        "cannot create log.%" PRIu64 ": %s. Directory %s", gen, strerror(-rc),
+                        d->dir);
     }
     *ret_fd = fd;
     return TRL_OK;
@@ -84,28 +83,27 @@ trl_status disk_open(struct disk *d, const struct fsio *io, const char *dir, int
     d->lock_fd = d->log_fd = -1;
     crc_init(&d->crc);
     if (snprintf(d->dir, sizeof(d->dir), "%s", dir) >= (int)sizeof(d->dir)) {
-        return trl_errf(err, TRL_E_INVALID, "store-file: the directory's name is too long");
+        return trl_errf(err, TRL_E_INVALID, "the directory's name is too long");
     }
     rc = io->make_dir(io->ctx, dir);
     if (rc < 0) {
         return trl_errf(err, rc == -EACCES ? TRL_E_DENIED : TRL_E_UNAVAIL,
-                        "store-file: cannot create directory (%s): %s", strerror(-rc), dir);
+                        "cannot create directory (%s): %s", strerror(-rc), dir);
     }
     snprintf(path, sizeof(path), "%s/lock", dir);
     d->lock_fd = rc = io->lock(io->ctx, path, &owner);
     if (rc == -EWOULDBLOCK) {
         if (owner > 0) {
             return trl_errf(err, TRL_E_BUSY,
-                            "store-file: in use by process %" PRId64
-                            ": stop that one, or give this "
+                            "in use by process %" PRId64 ": stop that one, or give this "
                             "one another directory than %s",
                             owner, dir);
         }
-        return trl_errf(err, TRL_E_BUSY, "store-file: in use by another process: %s", dir);
+        return trl_errf(err, TRL_E_BUSY, "in use by another process: %s", dir);
     }
     if (rc < 0) {
         return trl_errf(err, rc == -EACCES || rc == -EROFS ? TRL_E_DENIED : TRL_E_UNAVAIL,
-                        "store-file: cannot write there (%s): %s", strerror(-rc), dir);
+                        "cannot write there (%s): %s", strerror(-rc), dir);
     }
     st = disk_recover(d, ix, report, err);
     if (st != TRL_OK) {
@@ -135,7 +133,7 @@ static trl_status undo(struct disk *d, int rc, size_t wanted, trl_err *err) {
         return die(d, err, back < 0 ? "cutting back" : "writing", back < 0 ? back : rc);
     }
     return trl_errf(err, TRL_E_UNAVAIL,
-                    "store-file: no room for %zu bytes (%s): changes are refused until there is; "
+                    "no room for %zu bytes (%s): changes are refused until there is; "
                     "directory %s",
                     wanted, strerror(-rc), d->dir);
 }
@@ -268,7 +266,7 @@ trl_status disk_snapshot(const struct disk *d, const struct disk_snapshot *s, tr
     rc = rc < 0 ? rc : io->sync_dir(io->ctx, d->dir);
     if (rc < 0) {
         return trl_errf(err, rc == -ECANCELED ? TRL_E_CANCELLED : TRL_E_UNAVAIL,
-                        "store-file: writing snapshot.%" PRIu64 " failed (%s); the logs are kept. "
+                        "writing snapshot.%" PRIu64 " failed (%s); the logs are kept. "
                         "Directory %s",
                         s->gen, strerror(-rc), d->dir);
     }

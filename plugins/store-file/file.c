@@ -127,7 +127,7 @@ static void compact(trl_inst *in) {
     if (spawn(&in->compactor, compactor_main, in) != 0) {
         in->compacting = 0;
         in->compact_failed = 1;
-        trl_logf(in->host, TRL_LOG_WARN, "store-file: no thread for a snapshot; the log grows");
+        trl_logf(in->host, TRL_LOG_WARN, "no thread for a snapshot; the log grows");
         for (size_t i = 0; i < in->snap.n; i++) {
             kvrec_unref(in->snap.recs[i]);
         }
@@ -152,7 +152,7 @@ static int wants_compaction(const trl_inst *in) {
 static void say_state(trl_inst *in) {
     if (in->st == TRL_OK && in->refusing) {
         in->refusing = 0;
-        trl_logf(in->host, TRL_LOG_WARN, "store-file: writing works again");
+        trl_logf(in->host, TRL_LOG_WARN, "writing works again");
     } else if (in->st != TRL_OK && !in->refusing) {
         in->refusing = 1;
         trl_logf(in->host, TRL_LOG_ERROR, "%s", in->err.msg);
@@ -226,9 +226,8 @@ static void on_opened(void *arg) {
         in->host->op_done(op, in->st, none, &in->err);
     } else {
         in->open = 1;
-        trl_logf(in->host, TRL_LOG_INFO,
-                 "store-file: %s: %zu keys, revision %llu, %llu bytes of log%s", in->dir,
-                 in->s.ix.n_live, (unsigned long long)in->s.ix.revision,
+        trl_logf(in->host, TRL_LOG_INFO, "%s: %zu keys, revision %llu, %llu bytes of log%s",
+                 in->dir, in->s.ix.n_live, (unsigned long long)in->s.ix.revision,
                  (unsigned long long)(in->disk.old_bytes + in->disk.log_bytes),
                  in->sync ? "" : "; sync is off: a power cut loses what was written last");
         trl_op_ok(in->host, op);
@@ -284,7 +283,7 @@ static void start(trl_inst *in, trl_op *op) {
     in->start_op = op;
     if (spawn(&in->writer, writer_main, in) != 0) {
         in->start_op = NULL;
-        trl_op_fail(in->host, op, TRL_E_UNAVAIL, "store-file: no thread for the writer");
+        trl_op_fail(in->host, op, TRL_E_UNAVAIL, "no thread for the writer");
         return;
     }
     in->writer_on = 1;
@@ -420,7 +419,7 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     trl_inst *in;
     if (!dir || !dir[0]) {
         json_decref(j_config);
-        return trl_errf(err, TRL_E_INVALID, "store-file: \"dir\" is missing: the directory to use");
+        return trl_errf(err, TRL_E_INVALID, "\"dir\" is missing: the directory to use");
     }
     in = x_zalloc(sizeof(*in));
     in->host = h;

@@ -133,8 +133,8 @@ static trl_status damaged(struct loader *l, const char *kind, uint64_t gen, uint
                                "file there (truncate -s) and remove later logs"
                              : "Restore the directory from a backup";
     return trl_errf(l->err, TRL_E_INVALID,
-                    "store-file: %s.%" PRIu64 " is damaged at byte %" PRIu64 " (%s). %s. In %s",
-                    kind, gen, offset, what, remedy, l->d->dir);
+                    "%s.%" PRIu64 " is damaged at byte %" PRIu64 " (%s). %s. In %s", kind, gen,
+                    offset, what, remedy, l->d->dir);
 }
 
 static trl_status read_file(struct loader *l, const char *kind, uint64_t gen, char **text,
@@ -146,7 +146,7 @@ static trl_status read_file(struct loader *l, const char *kind, uint64_t gen, ch
     rc = fsio_read_all(l->d->io, path, text, len);
     if (rc < 0) {
         return trl_errf(l->err, rc == -EACCES ? TRL_E_DENIED : TRL_E_UNAVAIL,
-                        "store-file: cannot read %s.%" PRIu64 " (%s). In %s", kind, gen,
+                        "cannot read %s.%" PRIu64 " (%s). In %s", kind, gen,
                         rc == -ENOENT ? "it is missing: restore the directory from a backup"
                                       : strerror(-rc),
                         l->d->dir);
@@ -154,8 +154,7 @@ static trl_status read_file(struct loader *l, const char *kind, uint64_t gen, ch
     rc = format_header_get(*text, *len, &l->d->crc, h);
     if (rc > 0) {
         return trl_errf(l->err, TRL_E_UNSUPP,
-                        "store-file: %s.%" PRIu64
-                        " has format %u, this program reads up to %u: use "
+                        "%s.%" PRIu64 " has format %u, this program reads up to %u: use "
                         "the newer program that wrote it. In %s",
                         kind, gen, h->version, FORMAT_VERSION, l->d->dir);
     }
@@ -243,7 +242,7 @@ static trl_status log_tail(struct loader *l, const struct format_header *h, cons
         return damaged(l, "log", h->gen, at, why == FORMAT_CUT ? "it was cut" : "a record");
     }
     snprintf(l->report->warning, sizeof(l->report->warning),
-             "store-file: the last %zu bytes of log.%" PRIu64 " were an unfinished write and were "
+             "the last %zu bytes of log.%" PRIu64 " were an unfinished write and were "
              "dropped; every acknowledged change is there%s",
              len - at, h->gen, unsynced ? " that was synced" : "");
     return TRL_OK;
@@ -296,8 +295,7 @@ static trl_status reopen_log(struct loader *l, uint64_t gen, uint64_t good) {
     }
     if (rc < 0) {
         return trl_errf(l->err, rc == -EACCES || rc == -EROFS ? TRL_E_DENIED : TRL_E_UNAVAIL,
-                        "store-file: cannot write log.%" PRIu64 " (%s). In %s", gen, strerror(-rc),
-                        d->dir);
+                        "cannot write log.%" PRIu64 " (%s). In %s", gen, strerror(-rc), d->dir);
     }
     d->gen = gen;
     d->log_bytes = good;
@@ -323,7 +321,7 @@ static trl_status load_logs(struct loader *l, const struct gens *logs, uint64_t 
     }
     if (want == first || logs->at[logs->n - 1] != want - 1) {
         return trl_errf(l->err, TRL_E_INVALID,
-                        "store-file: log.%" PRIu64 " is missing: restore the directory from a "
+                        "log.%" PRIu64 " is missing: restore the directory from a "
                         "backup. In %s",
                         want, l->d->dir);
     }
@@ -339,8 +337,8 @@ trl_status disk_recover(struct disk *d, struct kvindex *ix, struct disk_report *
     remove_tmp(d);
     rc = listing_read(&found, d);
     if (rc < 0) {
-        st = trl_errf(err, TRL_E_UNAVAIL, "store-file: cannot list the directory (%s): %s",
-                      strerror(-rc), d->dir);
+        st = trl_errf(err, TRL_E_UNAVAIL, "cannot list the directory (%s): %s", strerror(-rc),
+                      d->dir);
     } else if (!found.best && !found.logs.n) {
         d->gen = 1;
         d->log_bytes = FORMAT_HEADER;

@@ -43,7 +43,7 @@ static void publish(trl_inst *in, trl_op *op, const trl_msg *m) {
         if (op) {
             fail(in, op, &err);
         } else {
-            trl_logf(in->host, TRL_LOG_WARN, "inproc: not published: %s", err.msg);
+            trl_logf(in->host, TRL_LOG_WARN, "not published: %s", err.msg);
         }
         return;
     }
@@ -149,8 +149,8 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     if (!msg || !json_is_object(j_config)) {
         json_decref(j_config);
         return trl_errf(err, msg ? TRL_E_INVALID : TRL_E_UNSUPP,
-                        msg ? "inproc: the configuration is no JSON object"
-                            : "inproc: the host offers no " TRL_HOST_MSG_V1);
+                        msg ? "the configuration is no JSON object"
+                            : "the host offers no " TRL_HOST_MSG_V1);
     }
     in = x_zalloc(sizeof(*in));
     in->host = h;

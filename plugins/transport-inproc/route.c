@@ -98,8 +98,8 @@ void recv_resume(trl_inst *in, struct recv *r) {
     if (r->slow) {
         r->slow = 0;
         trl_logf(in->host, TRL_LOG_WARN,
-                 "inproc: consumer of %.*s caught up; %llu messages were dropped so far",
-                 (int)r->label_len, r->label, (unsigned long long)r->dropped);
+                 "consumer of %.*s caught up; %llu messages were dropped so far", (int)r->label_len,
+                 r->label, (unsigned long long)r->dropped);
     }
     if (r->answered) {
         recv_end(in, r, TRL_OK);
@@ -115,7 +115,7 @@ static void hold(trl_inst *in, struct recv *r, const trl_msg *m, struct held_msg
             r->slow = 1;
             in->count.slow++;
             trl_logf(in->host, TRL_LOG_WARN,
-                     "inproc: slow consumer of %.*s: %zu messages (%zu bytes) wait, new ones are "
+                     "slow consumer of %.*s: %zu messages (%zu bytes) wait, new ones are "
                      "dropped until it catches up",
                      (int)r->label_len, r->label, r->held.n, r->held.bytes);
         }
