@@ -237,6 +237,7 @@ static int read_number(struct reader *r, struct node *n) {
         n->type = NODE_INT;
     } else {
         n->integer = 0;
+        n->flags = is_float || n->number == 0 ? 0 : NODE_INEXACT;
     }
     return 0;
 }

@@ -22,7 +22,14 @@ struct node {
     struct node **items;         /* NODE_ARRAY [n] */
     struct node_member *members; /* NODE_OBJECT [n], in order, repeated keys kept */
     uint32_t n;
+    uint32_t flags; /* NODE_* below, about how it was written */
 };
+
+#define NODE_LOCAL_TAG 1u /* YAML: has a tag of its own (!x) */
+#define NODE_BAD_TAG   2u /* YAML: !!int, !!bool, !!float or !!null on a text that is none */
+#define NODE_WIDE      4u /* YAML: an integer beyond 64 bits that wadm's decoder refuses */
+#define NODE_INEXACT   8u /* NODE_FLOAT: an integer beyond 64 bits; NODE_STRING: a number too large \
+                           */
 
 /* A place in a document, from 1; columns count characters. 0: unknown */
 struct text_pos {
@@ -33,6 +40,7 @@ struct node_member {
     str key;
     uint32_t line, column;
     struct node *value;
+    const struct node *key_node; /* YAML: the key when it is no plain string, else NULL */
 };
 
 /* The LAST member of that key; NULL when absent or o is no object (NULL is fine). */
