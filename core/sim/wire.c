@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/wire.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "codec/json.h"
+
+void wire_time(int64_t wall_ns, char ret[WIRE_TIME]) {
+    time_t s = (time_t)(wall_ns / 1000000000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    size_t n = strftime(ret, WIRE_TIME, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(ret + n, WIRE_TIME - n, ".%09dZ", (int)(wall_ns % 1000000000));
+}
+
+void wire_event(struct buf *out, const char *event, str source, const char *id, int64_t wall_ns,
+                str data) {
+    struct jw w;
+    char time[WIRE_TIME], type[96];
+    wire_time(wall_ns, time);
+    snprintf(type, sizeof(type), "com.wasmcloud.lattice.%s", event);
+    jw_init(&w, out, false);
+    jw_object(&w);
+    jw_kv(&w, "specversion", STR("1.0"));
+    jw_kv(&w, "id", str_c(id));
+    jw_kv(&w, "type", str_c(type));
+    jw_kv(&w, "source", source);
+    jw_kv(&w, "datacontenttype", STR("application/json"));
+    jw_kv(&w, "time", str_c(time));
+    jw_key(&w, "data");
+    jw_raw(&w, data);
+    jw_end_object(&w);
+}
+
+void wire_reply(struct buf *out, bool success, str message, str response) {
+    struct jw w;
+    jw_init(&w, out, false);
+    jw_object(&w);
+    jw_kv_bool(&w, "success", success);
+    jw_kv(&w, "message", message);
+    if (response.ptr) {
+        jw_key(&w, "response");
+        jw_raw(&w, response);
+    }
+    jw_end_object(&w);
+}
+
+void wire_uptime(uint64_t seconds, struct buf *out) {
+    static const struct {
+        uint64_t s;
+        const char *one, *many;
+    } units[] = {{31557600, "year", "years"},
+                 {2630016, "month", "months"},
+                 {86400, "day", "days"},
+                 {3600, "h", "h"},
+                 {60, "m", "m"},
+                 {1, "s", "s"}};
+    const char *gap = "";
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        uint64_t n = seconds / units[i].s;
+        seconds %= units[i].s;
+        if (n) {
+            buf_addf(out, "%s%llu%s", gap, (unsigned long long)n,
+                     n == 1 ? units[i].one : units[i].many);
+            gap = " ";
+        }
+    }
+    if (!*gap) {
+        buf_addf(out, "0s");
+    }
+}
+
+bool wire_key_ok(str key) {
+    if (key.len == 0 || key.ptr[0] == '.' || key.ptr[key.len - 1] == '.') {
+        return false;
+    }
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && !(c && strchr("-/_=.", c))) {
+            return false;
+        }
+    }
+    return true;
+}
