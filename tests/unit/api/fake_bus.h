@@ -82,7 +82,7 @@ struct fake_info {
     void *arg;
 };
 
-static void fake_no_info(void *arg) {
+static inline void fake_no_info(void *arg) {
     struct fake_info *i = arg;
     i->done(i->arg, TRL_E_UNSUPP, STR_NONE);
     mem_free(i);

@@ -73,7 +73,7 @@ struct fake_clash {
     str app, id;
 };
 
-static void fake_look(void *arg, const struct app *a) {
+static inline void fake_look(void *arg, const struct app *a) {
     struct fake_clash *x = arg;
     const struct manifest *o = a->deployed && !str_eq(a->name, x->m->name)
                                    ? catalog_manifest(x->e->c, a, a->deployed)
@@ -89,7 +89,7 @@ static void fake_look(void *arg, const struct app *a) {
     }
 }
 
-static bool fake_provided(struct engine *e, const struct item *want) {
+static inline bool fake_provided(struct engine *e, const struct item *want) {
     const struct app *a = catalog_find(e->c, str_c(e->tenant), str_c(e->lattice), want->shared_app);
     const struct manifest *m = a && a->deployed ? catalog_manifest(e->c, a, a->deployed) : NULL;
     for (uint32_t i = 0; m && i < m->n_items; i++) {

@@ -27,8 +27,7 @@ struct harness {
     struct kv *kv;   /* the opener's */
     struct catalog *catalog;
     struct api *api;
-    struct engine *engines[8];
-    uint32_t n_engines;
+    VEC(struct engine *) engines;
     VEC(struct published) said;
     bool keep_applied; /* nothing is ever cleaned up */
     uint32_t gone;     /* heads that vanished */
@@ -43,36 +42,37 @@ struct reply {
     int64_t took_ns;
 };
 
-static struct engine *harness_find(struct harness *h, str tenant, str lattice) {
-    for (uint32_t i = 0; i < h->n_engines; i++) {
-        if (str_eq(engine_lattice(h->engines[i]), lattice) &&
-            str_eq(engine_tenant(h->engines[i]), tenant)) {
-            return h->engines[i];
+static inline struct engine *harness_find(struct harness *h, str tenant, str lattice) {
+    for (uint32_t i = 0; i < h->engines.n; i++) {
+        if (str_eq(engine_lattice(h->engines.at[i]), lattice) &&
+            str_eq(engine_tenant(h->engines.at[i]), tenant)) {
+            return h->engines.at[i];
         }
     }
     return NULL;
 }
 
-static struct engine *harness_engine_of(void *arg, str tenant, str lattice) {
+static inline struct engine *harness_engine_of(void *arg, str tenant, str lattice) {
     return harness_find(arg, tenant, lattice);
 }
 
-static void harness_wanted(void *arg, str tenant, str lattice) {
+static inline void harness_wanted(void *arg, str tenant, str lattice) {
     struct harness *h = arg;
-    if (!harness_find(h, tenant, lattice) && h->n_engines < 8) {
-        h->engines[h->n_engines++] = fake_engine(h->catalog, tenant, lattice);
+    if (!harness_find(h, tenant, lattice)) {
+        *VEC_ADD(&h->engines) = fake_engine(h->catalog, tenant, lattice);
     }
 }
 
-static void harness_each(void *arg, void (*fn)(void *fn_arg, struct engine *e), void *fn_arg) {
+static inline void harness_each(void *arg, void (*fn)(void *fn_arg, struct engine *e),
+                                void *fn_arg) {
     struct harness *h = arg;
-    for (uint32_t i = 0; i < h->n_engines; i++) {
-        fn(fn_arg, h->engines[i]);
+    for (uint32_t i = 0; i < h->engines.n; i++) {
+        fn(fn_arg, h->engines.at[i]);
     }
 }
 
 /* Does what the engine would: reports that old versions left nothing behind. */
-static void harness_on_change(void *arg, const struct app *a) {
+static inline void harness_on_change(void *arg, const struct app *a) {
     struct harness *h = arg;
     struct engine *e = harness_find(h, a->tenant, a->lattice);
     uint32_t gone[64], n = 0;
@@ -96,24 +96,24 @@ static void harness_on_change(void *arg, const struct app *a) {
     }
 }
 
-static void harness_said(void *arg, str subject, str body) {
+static inline void harness_said(void *arg, str subject, str body) {
     struct harness *h = arg;
     *VEC_ADD(&h->said) = (struct published){str_dup(subject), str_dup(body)};
 }
 
-static void harness_log(void *arg, int level, str msg, str fields) {
+static inline void harness_log(void *arg, int level, str msg, str fields) {
     (void)arg, (void)fields;
     if (getenv("TEST_LOG")) {
         fprintf(stderr, "log %d: %.*s\n", level, PSTR(msg));
     }
 }
 
-static bool harness_is_loaded(void *arg) {
+static inline bool harness_is_loaded(void *arg) {
     return catalog_loaded(((struct harness *)arg)->catalog);
 }
 
 /* loop, bus and kv are set; what env leaves empty is filled in. */
-static void harness_open(struct harness *h, struct api_env env) {
+static inline void harness_open(struct harness *h, struct api_env env) {
     h->log = (struct log){TRL_LOG_DEBUG, harness_log, NULL};
     struct catalog_env cenv = {
         .loop = h->loop, .kv = h->kv, .log = &h->log, .on_change = harness_on_change, .arg = h};
@@ -134,7 +134,7 @@ static void harness_open(struct harness *h, struct api_env env) {
     api_watch(h->api, harness_said, h);
 }
 
-static void harness_forget_said(struct harness *h) {
+static inline void harness_forget_said(struct harness *h) {
     for (uint32_t i = 0; i < h->said.n; i++) {
         mem_free(h->said.at[i].subject);
         mem_free(h->said.at[i].body);
@@ -143,11 +143,12 @@ static void harness_forget_said(struct harness *h) {
 }
 
 /* Bus and kv are the opener's to destroy, at once. */
-static void harness_close(struct harness *h) {
+static inline void harness_close(struct harness *h) {
     api_destroy(h->api);
-    for (uint32_t i = 0; i < h->n_engines; i++) {
-        fake_engine_destroy(h->engines[i]);
+    for (uint32_t i = 0; i < h->engines.n; i++) {
+        fake_engine_destroy(h->engines.at[i]);
     }
+    VEC_FREE(&h->engines);
     catalog_destroy(h->catalog);
     harness_forget_said(h);
 }
@@ -162,7 +163,7 @@ static inline const char *harness_last(struct harness *h, const char *subject) {
     return NULL;
 }
 
-static void on_reply(void *arg, str json) {
+static inline void on_reply(void *arg, str json) {
     struct reply *r = arg;
     if (r->n++ == 0) {
         r->text = str_dup(json);
@@ -170,19 +171,19 @@ static void on_reply(void *arg, str json) {
     }
 }
 
-static bool reply_there(void *arg) {
+static inline bool reply_there(void *arg) {
     return ((struct reply *)arg)->n > 0;
 }
 
-static void reply_finish(struct reply *r) {
+static inline void reply_finish(struct reply *r) {
     arena_finish(&r->arena);
     mem_free(r->text);
     *r = (struct reply){0};
 }
 
 /* Sends and waits for the one reply. type: Content-Type, NULL: no header. */
-static void ask_typed(struct harness *h, const char *subject, const char *type, str body,
-                      struct reply *r) {
+static inline void ask_typed(struct harness *h, const char *subject, const char *type, str body,
+                             struct reply *r) {
     trl_label header = {STR("Content-Type"), str_c(type)};
     int64_t from_ns = loop_now_ns(h->loop);
     reply_finish(r);

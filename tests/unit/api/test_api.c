@@ -222,8 +222,8 @@ static void test_status_and_list(void **state) {
     ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r);
     s->type = STATUS_DEPLOYED;
     s->version = STR("v1");
-    api_on_status(f.h.api, f.h.engines[0], STR("shop"), s);
-    fake_engine_set(f.h.engines[0], STR("shop"), s);
+    api_on_status(f.h.api, f.h.engines.at[0], STR("shop"), s);
+    fake_engine_set(f.h.engines.at[0], STR("shop"), s);
     assert_string_equal(harness_last(&f.h, "wadm.status.default.shop"),
                         "{\"status\":{\"type\":\"deployed\"},\"version\":\"\",\"components\":[]}");
     assert_non_null(
@@ -292,15 +292,15 @@ static void test_refusals_at_deploy(void **state) {
     ask(&f.h, "wadm.api.default.model.deploy.nosuch", "", &f.r);
     SAYS("result", "notfound");
     ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r);
-    f.h.engines[0]->refuse = "Component identifier 'x' is already deployed";
+    f.h.engines.at[0]->refuse = "Component identifier 'x' is already deployed";
     harness_forget_said(&f.h);
     ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r);
     SAYS("result", "error");
     SAYS("message", "Component identifier 'x' is already deployed");
     assert_null(node_get(f.r.root, "name"));
     assert_int_equal(f.h.said.n, 0);
-    f.h.engines[0]->refuse = NULL;
-    f.h.engines[0]->renewed = 2;
+    f.h.engines.at[0]->refuse = NULL;
+    f.h.engines.at[0]->renewed = 2;
     ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r);
     SAYS("result", "acknowledged");
     assert_int_equal(catalog_find(f.h.catalog, STR("_"), STR("default"), STR("shop"))->n_refresh,
@@ -482,7 +482,7 @@ static void test_trellis_rest(void **state) {
     setup(&f);
     put(&f, "shop", "v1");
     ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r);
-    api_on_command(f.h.api, f.h.engines[0], &c);
+    api_on_command(f.h.api, f.h.engines.at[0], &c);
     assert_non_null(strstr(harness_last(&f.h, "trellis.cmd.default"), "\"outcome\":\"TIMEOUT\""));
     ask(&f.h, "trellis.api.default.events.list", "", &f.r);
     assert_int_equal(node_get(f.r.root, "data")->n, 3);
@@ -521,7 +521,7 @@ static void test_hosts(void **state) {
     setup(&f);
     put(&f, "shop", "v1");
     ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r);
-    observed_report(&f.h.engines[0]->o, &rep);
+    observed_report(&f.h.engines.at[0]->o, &rep);
     ask(&f.h, "trellis.api.default.host.list", "", &f.r);
     assert_non_null(strstr(f.r.text, "\"name\":\"quiet-sun\""));
     ask(&f.h, "trellis.api.default.host.inspect.NHOST", "", &f.r);
@@ -541,7 +541,6 @@ static void test_journal_survives(void **state) {
     harness_close(&f.h); /* what waits goes out at the end */
     loop_run(f.h.loop);
     assert_int_equal(fake_count(&f.store, "2.journal."), 2);
-    f.h.n_engines = 0;
     harness_open(&f.h, (struct api_env){.keep_journal = true});
     put(&f, "shop", "v4");
     ask(&f.h, "trellis.api.default.events.list", "", &f.r);

@@ -71,7 +71,7 @@ struct fake_job {
     void *arg;
 };
 
-static struct fake_entry *fake_find(struct fake_store *s, str key, uint32_t *ret_at) {
+static inline struct fake_entry *fake_find(struct fake_store *s, str key, uint32_t *ret_at) {
     uint32_t i = 0;
     while (i < s->at.n && str_cmp(str_c(s->at.at[i].key), key) < 0) {
         i++;
@@ -80,9 +80,9 @@ static struct fake_entry *fake_find(struct fake_store *s, str key, uint32_t *ret
     return i < s->at.n && str_eq(str_c(s->at.at[i].key), key) ? &s->at.at[i] : NULL;
 }
 
-static void fake_run(void *arg);
+static inline void fake_run(void *arg);
 
-static struct fake_job *fake_job(struct kv *k, enum fake_verb verb, str key, void *arg) {
+static inline struct fake_job *fake_job(struct kv *k, enum fake_verb verb, str key, void *arg) {
     struct fake_job *j = mem_zalloc(sizeof(*j));
     j->kv = k;
     j->verb = verb;
@@ -93,7 +93,7 @@ static struct fake_job *fake_job(struct kv *k, enum fake_verb verb, str key, voi
     return j;
 }
 
-static void fake_tell(struct fake_store *s, const struct fake_entry *e) {
+static inline void fake_tell(struct fake_store *s, const struct fake_entry *e) {
     for (uint32_t i = 0; i < s->watches.n; i++) {
         struct kv_watch *w = s->watches.at[i];
         if (!w->over && str_starts(str_c(e->key), str_c(w->prefix))) {
@@ -108,8 +108,8 @@ static void fake_tell(struct fake_store *s, const struct fake_entry *e) {
 }
 
 /* Writes at once, whoever does it; value ptr NULL: deletes. */
-static trl_status fake_write(struct fake_store *s, str key, str value, uint64_t expect,
-                             uint64_t *ret_rev) {
+static inline trl_status fake_write(struct fake_store *s, str key, str value, uint64_t expect,
+                                    uint64_t *ret_rev) {
     uint32_t i;
     struct fake_entry *e = fake_find(s, key, &i);
     bool there = e && e->value;
@@ -130,7 +130,7 @@ static trl_status fake_write(struct fake_store *s, str key, str value, uint64_t 
     return TRL_OK;
 }
 
-static void fake_put(struct fake_job *j) {
+static inline void fake_put(struct fake_job *j) {
     struct kv *k = j->kv;
     uint64_t rev = 0;
     trl_status st = TRL_OK;
@@ -153,14 +153,14 @@ static void fake_put(struct fake_job *j) {
     }
 }
 
-static void fake_emit(const struct fake_entry *e,
-                      void (*on_entry)(void *arg, const struct kv_entry *e), void *arg) {
+static inline void fake_emit(const struct fake_entry *e,
+                             void (*on_entry)(void *arg, const struct kv_entry *e), void *arg) {
     struct kv_entry x = {str_c(e->key), str_n(e->value, e->len), e->revision, 0};
     on_entry(arg, &x);
 }
 
-static void fake_list(struct fake_job *j, void (*on_entry)(void *, const struct kv_entry *),
-                      void *arg, const char *prefix) {
+static inline void fake_list(struct fake_job *j, void (*on_entry)(void *, const struct kv_entry *),
+                             void *arg, const char *prefix) {
     struct fake_store *s = j->kv->store;
     for (uint32_t i = 0; i < s->at.n; i++) {
         if (s->at.at[i].value && str_starts(str_c(s->at.at[i].key), str_c(prefix))) {
@@ -169,7 +169,7 @@ static void fake_list(struct fake_job *j, void (*on_entry)(void *, const struct 
     }
 }
 
-static void fake_watch_free(struct kv_watch *w) {
+static inline void fake_watch_free(struct kv_watch *w) {
     struct fake_store *s = w->kv->store;
     for (uint32_t i = 0; i < s->watches.n; i++) {
         if (s->watches.at[i] == w) {
@@ -180,7 +180,7 @@ static void fake_watch_free(struct kv_watch *w) {
     mem_free(w);
 }
 
-static void fake_run_watch(struct fake_job *j) {
+static inline void fake_run_watch(struct fake_job *j) {
     struct kv_watch *w = j->watch;
     struct kv_entry sync = {.revision = j->kv->store->revision, .flags = TRL_ENTRY_SYNC};
     struct kv_entry x = {str_c(j->key), str_n(j->value, j->value ? j->len : 0), j->revision,
@@ -198,7 +198,7 @@ static void fake_run_watch(struct fake_job *j) {
     }
 }
 
-static void fake_run(void *arg) {
+static inline void fake_run(void *arg) {
     struct fake_job *j = arg;
     struct kv *k = j->kv;
     struct fake_store *s = k->store;
