@@ -27,6 +27,7 @@ struct host {
     struct names failing; /* providers whose last health check failed */
     struct update *updates;
     int64_t leftover_ns; /* since when a trial instance of nobody is seen; 0: none */
+    int64_t cleaned_ns;  /* when such were told to end; 0: never */
 };
 
 static inline trl_str host_id(const struct host *h) {

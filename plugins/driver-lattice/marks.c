@@ -5,8 +5,9 @@
 #include "text.h"
 #include "update.h"
 
-#define MARK_NS    (10 * NS_PER_S)
-#define MANAGED_BY "wasmcloud.dev/managed-by"
+#define MARK_NS        (10 * NS_PER_S)
+#define CLEAN_AGAIN_NS (5 * NS_PER_S)
+#define MANAGED_BY     "wasmcloud.dev/managed-by"
 
 struct mark {
     uint64_t hash; /* image, count and annotations asked for */
@@ -106,9 +107,11 @@ void trials_clean(struct host *h, const struct inventory *inv, size_t n_real) {
         h->leftover_ns = now;
     }
     /* Another control plane may be at work: only who acts here cleans up at once. */
-    if (!l->acted && now - h->leftover_ns < 2 * l->d->set.preflight_ns) {
+    if ((!l->acted && now - h->leftover_ns < 2 * l->d->set.preflight_ns) ||
+        (h->cleaned_ns && now - h->cleaned_ns < CLEAN_AGAIN_NS)) {
         return;
     }
+    h->cleaned_ns = now;
     for (size_t i = n_real; i < inv->n_entries; i++) {
         const trl_running *e = &inv->entries[i];
         if (e->count > 0 && !update_owns_trial(h, e->unit_id)) {
