@@ -23,6 +23,17 @@ int suite_check(struct suite *s, int ok, const char *file, int line, const char 
     return ok;
 }
 
+int suite_check_st(struct suite *s, trl_status have, trl_status want, const char *file, int line,
+                   const char *text) {
+    return suite_check(s, have == want, file, line, "%s: %s, not %s", text, err_name(have),
+                       err_name(want));
+}
+
+int suite_check_n(struct suite *s, long long have, long long want, const char *file, int line,
+                  const char *text) {
+    return suite_check(s, have == want, file, line, "%s: %lld, not %lld", text, have, want);
+}
+
 static void on_log(void *arg, int level, str msg, str fields) {
     (void)arg;
     (void)fields;

@@ -34,13 +34,14 @@ int suite_run(struct suite *s, void (*const *cases)(struct suite *s), uint32_t n
 
 __attribute__((format(printf, 5, 6))) int suite_check(struct suite *s, int ok, const char *file,
                                                       int line, const char *fmt, ...);
-#define CHECK(s, cond, ...) suite_check((s), (cond) ? 1 : 0, __FILE__, __LINE__, __VA_ARGS__)
-#define CHECK_ST(s, have, want)                                                                    \
-    suite_check((s), (have) == (want), __FILE__, __LINE__, "%s: %s, not %s", #have,                \
-                err_name(have), err_name(want))
+#define CHECK(s, cond, ...)     suite_check((s), (cond) ? 1 : 0, __FILE__, __LINE__, __VA_ARGS__)
+#define CHECK_ST(s, have, want) suite_check_st((s), (have), (want), __FILE__, __LINE__, #have)
 #define CHECK_N(s, have, want)                                                                     \
-    suite_check((s), (long long)(have) == (long long)(want), __FILE__, __LINE__,                   \
-                "%s: %lld, not %lld", #have, (long long)(have), (long long)(want))
+    suite_check_n((s), (long long)(have), (long long)(want), __FILE__, __LINE__, #have)
+int suite_check_st(struct suite *s, trl_status have, trl_status want, const char *file, int line,
+                   const char *text);
+int suite_check_n(struct suite *s, long long have, long long want, const char *file, int line,
+                  const char *text);
 
 /* One item of a stream, copied: a store's entry (header, key, value) or a message. */
 struct got {

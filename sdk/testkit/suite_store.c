@@ -129,7 +129,7 @@ static void case_cas_race(struct suite *s) {
     uint64_t expect = TRL_REV_ABSENT;
     for (int round = 0; round < 20; round++) {
         struct call c[8];
-        char value[8][8];
+        char value[8][32];
         uint64_t won = 0;
         int n_won = 0, winner = -1, n_lost = 0;
         for (int i = 0; i < 8; i++) {
