@@ -20,7 +20,8 @@ struct op_handler {
 /* A new op for the instance. deadline: now + timeout_ns, <= 0: none. On expiry on_done gets TIMEOUT,
  * the plugin is asked to cancel, and the op stays as a husk until the plugin completes it. The caller
  * passes the returned pointer to the kind's function at once; the core holds its own reference.
- * For TRL_SERIAL and TRL_PARALLEL instances use op_call. */
+ * For TRL_SERIAL and TRL_PARALLEL instances use op_call. On an instance that is not ready on_done gets
+ * CLOSED, whatever the plugin does with the op. */
 trl_op *op_begin(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h);
 
 /* Runs call(raw instance, op, arg) by the component's thread model: at once for TRL_LOOP, else on a

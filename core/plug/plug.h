@@ -56,6 +56,7 @@ const void *plug_inst_table(struct plug_inst *in); /* the kind's table, normalis
 const trl_component *plug_inst_component(struct plug_inst *in);
 const trl_plugin *plug_inst_plugin(struct plug_inst *in);
 struct plug *plug_inst_plug(struct plug_inst *in);
+bool plug_inst_ready(const struct plug_inst *in); /* started, and not being stopped */
 
 /* Checks one library without creating anything: for `plugin list|inspect` and `config check`. */
 struct plug_file_info {

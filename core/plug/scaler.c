@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plug/scaler.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define FROZEN (TRL_HOST_STALE | TRL_HOST_SUSPECT)
+
+struct scaler {
+    struct plug_inst *in;
+    trl_inst *raw;
+    const trl_scaler_v1 *t;
+    const char *name;
+};
+
+struct scaler_spec {
+    struct scaler *scaler;
+    trl_scaler_spec *raw;
+};
+
+struct scaler *scaler_create(struct plug_inst *in) {
+    struct scaler *s = mem_zalloc(sizeof(*s));
+    s->in = in;
+    s->raw = plug_inst_raw(in);
+    s->t = plug_inst_table(in);
+    s->name = plug_inst_component(in)->name;
+    return s;
+}
+
+void scaler_destroy(struct scaler *s) {
+    mem_free(s);
+}
+
+const char *scaler_name(const struct scaler *s) {
+    return s->name;
+}
+
+const char *scaler_status_kind(const struct scaler *s) {
+    return s->t->status_kind;
+}
+
+int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, struct err *err) {
+    trl_err e = {.struct_size = sizeof(e)};
+    trl_scaler_spec *raw = NULL;
+    trl_status st = s->t->compile(s->raw, properties, &raw, &e);
+    if (st != TRL_OK) {
+        return err_from_trl(err, st, &e); /* as it is: it begins with a JSON pointer */
+    }
+    if (!raw) {
+        return err_set(err, TRL_E_INTERNAL, "scaler plugin '%s' compiles to nothing", s->name);
+    }
+    struct scaler_spec *sp = mem_alloc(sizeof(*sp));
+    *sp = (struct scaler_spec){s, raw};
+    *ret = sp;
+    return 0;
+}
+
+void scaler_release(struct scaler_spec *sp) {
+    if (sp) {
+        sp->scaler->t->release(sp->scaler->raw, sp->raw);
+        mem_free(sp);
+    }
+}
+
+static const trl_host_view *host_at(const trl_place_in *in, uint32_t i) {
+    return trl_at(in->hosts, in->host_stride, i);
+}
+
+static int broken(struct scaler *s, const trl_place_in *in, uint32_t i, uint32_t wanted,
+                  const char *rule, struct err *err) {
+    str id = host_at(in, i)->id;
+    return err_set(err, TRL_E_INTERNAL,
+                   "scaler plugin '%s' gives host %.*s %u instances where %u run: %s", s->name,
+                   PSTR(id), wanted, in->current[i], rule);
+}
+
+static int check_answer(struct scaler *s, const trl_place_in *in, const trl_place_out *out,
+                        struct err *err) {
+    bool single = in->unit && (in->unit->flags & TRL_UNIT_SINGLETON_PER_HOST);
+    for (uint32_t i = 0; i < in->n_hosts; i++) {
+        uint32_t flags = in->host_flags ? in->host_flags[i] : host_at(in, i)->flags;
+        uint32_t now = in->current[i], wanted = out->wanted[i];
+        if (flags & FROZEN) {
+            if (wanted != now) {
+                return broken(s, in, i, wanted, "a host that is not heard from keeps its count",
+                              err);
+            }
+        } else if ((flags & TRL_HOST_EXCLUDED) && wanted != 0) {
+            return broken(s, in, i, wanted, "an excluded host gets none", err);
+        } else if ((flags & TRL_HOST_CORDONED) && wanted > now) {
+            return broken(s, in, i, wanted, "a cordoned host gets nothing new", err);
+        } else if (single && wanted > 1) {
+            return broken(s, in, i, wanted, "of a provider a host runs one at most", err);
+        }
+    }
+    return 0;
+}
+
+int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *out,
+                 struct err *err) {
+    struct scaler *s = sp->scaler;
+    trl_err e = {.struct_size = sizeof(e)};
+    trl_place_in own = *in;
+    own.struct_size = sizeof(own);
+    out->struct_size = sizeof(*out);
+    out->unplaced = out->failed = out->reserved = 0;
+    out->message[0] = '\0';
+    for (uint32_t i = 0; i < in->n_hosts; i++) {
+        out->wanted[i] = 0;
+        out->group[i] = TRL_NO_GROUP;
+        if (out->reasons) {
+            out->reasons[i] = TRL_WHY_NONE;
+        }
+    }
+    trl_status st = s->t->place(s->raw, sp->raw, &own, out, &e);
+    out->message[sizeof(out->message) - 1] = '\0';
+    if (st != TRL_OK) {
+        int rc = err_from_trl(err, st, &e);
+        err_wrap(err, "scaler plugin '%s'", s->name);
+        return rc;
+    }
+    return check_answer(s, in, out, err);
+}
+
+str scaler_group_name(struct scaler_spec *sp, uint32_t group) {
+    const struct scaler *s = sp->scaler;
+    return s->t->group_name ? s->t->group_name(s->raw, sp->raw, group) : STR("default");
+}
+
+void scaler_describe(struct scaler_spec *sp, uint32_t why, const trl_host_view *h, char *text,
+                     size_t cap) {
+    const struct scaler *s = sp->scaler;
+    if (cap == 0) {
+        return;
+    }
+    text[0] = '\0';
+    if (s->t->describe) {
+        s->t->describe(s->raw, sp->raw, why, h, text, cap);
+        text[cap - 1] = '\0';
+    } else {
+        snprintf(text, cap, "reason %u of scaler '%s'", why, s->name);
+    }
+}
