@@ -141,7 +141,9 @@ static void pass(void *arg) {
             plan_one(e, a);
         }
     }
-    memmove(e->dirty.at, e->dirty.at + n, (e->dirty.n - n) * sizeof(*e->dirty.at));
+    if (e->dirty.n > n) {
+        memmove(e->dirty.at, e->dirty.at + n, (e->dirty.n - n) * sizeof(*e->dirty.at));
+    }
     e->dirty.n -= n;
     engine_read_configs(e);
 }

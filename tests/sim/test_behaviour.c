@@ -763,7 +763,7 @@ static void a_host_that_acknowledges_and_dies_is_noticed(void **state) {
     rig_destroy(r);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deploy_takes_the_minimum_of_commands),
         cmocka_unit_test(image_change_keeps_config_and_links_and_never_leaves_a_gap),
@@ -798,5 +798,8 @@ int main(void) {
         cmocka_unit_test(damage_by_hand_is_repaired_at_once),
         cmocka_unit_test(a_host_that_acknowledges_and_dies_is_noticed),
     };
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]); /* RIG_VERBOSE=1 shows what happens */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
