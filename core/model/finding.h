@@ -11,15 +11,15 @@ enum finding_level { FINDING_ERROR, FINDING_WARNING };
 
 struct finding {
     enum finding_level level;
-    const char *code;          /* static, e.g. "duplicate-component" */
-    str path;                  /* "spec.components[1].properties.image" */
-    uint32_t line, column;     /* 0: unknown */
-    str message;               /* wadm's text where clients match on it */
-    str fix;                   /* what to do; may be empty */
+    const char *code;      /* static, e.g. "duplicate-component" */
+    str path;              /* "spec.components[1].properties.image" */
+    uint32_t line, column; /* 0: unknown */
+    str message;           /* wadm's text where clients match on it */
+    str fix;               /* what to do; may be empty */
 };
 
 struct findings {
-    struct arena arena;        /* owns the texts */
+    struct arena arena; /* owns the texts */
     struct finding *at;
     uint32_t n, cap, errors;
 };

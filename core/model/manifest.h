@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a user wrote, as plain structs: one OAM application. Everything lives in the manifest's own
- * arena. Decoded from a node tree the way wadm decodes it; written back in wadm's member order, with
- * the members Trellis does not know kept.
+ * arena. Decoded from a node tree the way wadm decodes it; written back in wadm's member order,
+ * with the members Trellis does not know kept.
  */
 #ifndef TRELLIS_MODEL_MANIFEST_H
 #define TRELLIS_MODEL_MANIFEST_H
@@ -15,10 +15,10 @@ struct pair {
     str key, value;
 };
 
-struct config_item {              /* ConfigProperty */
+struct config_item { /* ConfigProperty */
     str name;
-    bool managed;                 /* has properties */
-    struct pair *properties;      /* sorted by key */
+    bool managed;            /* has properties */
+    struct pair *properties; /* sorted by key */
     uint32_t n_properties;
     const struct node *at;
 };
@@ -30,7 +30,7 @@ struct secret_item {
 
 struct policy {
     str name, type;
-    struct pair *properties;      /* sorted by key */
+    struct pair *properties; /* sorted by key */
     uint32_t n_properties;
     const struct node *at;
 };
@@ -38,16 +38,16 @@ struct policy {
 enum item_kind { ITEM_COMPONENT, ITEM_CAPABILITY };
 enum trait_shape { TRAIT_LINK, TRAIT_SCALER, TRAIT_CUSTOM }; /* by shape, not by type (WA 3.2) */
 
-struct link_end {                 /* ConfigDefinition, TargetConfig */
+struct link_end { /* ConfigDefinition, TargetConfig */
     bool present;
-    str name;                     /* target only; the item's name in this manifest */
+    str name; /* target only; the item's name in this manifest */
     struct config_item *config;
     struct secret_item *secrets;
     uint32_t n_config, n_secrets;
 };
 
 struct link_trait {
-    str ns, package, name;        /* name: ptr NULL when absent ("default" at use) */
+    str ns, package, name; /* name: ptr NULL when absent ("default" at use) */
     str *interfaces;
     uint32_t n_interfaces;
     struct link_end source, target;
@@ -55,7 +55,7 @@ struct link_trait {
 
 struct spread {
     str name;
-    struct pair *requirements;    /* sorted by key */
+    struct pair *requirements; /* sorted by key */
     uint32_t n_requirements;
     bool has_weight;
     uint64_t weight;
@@ -67,33 +67,41 @@ struct scaler_trait {
     uint32_t n_spread;
 };
 
+/* Why a trait's properties are no link, or no scaler: the first reason met. */
+struct trait_fault {
+    str path; /* full path of the member at fault; ptr NULL when there is none */
+    str text; /* "expected a string, found null" */
+    uint32_t line, column;
+};
+
 struct trait {
     str type;
     enum trait_shape shape;
-    struct link_trait *link;      /* TRAIT_LINK   */
-    struct scaler_trait *scaler;  /* TRAIT_SCALER */
+    struct link_trait *link;       /* TRAIT_LINK   */
+    struct scaler_trait *scaler;   /* TRAIT_SCALER */
     const struct node *properties; /* as written, always */
-    str properties_json;          /* compact JSON of what is stored; what a scaler plugin compiles */
+    str properties_json; /* compact JSON of what is stored; what a scaler plugin compiles */
     const struct node *at;
+    struct trait_fault link_fault, scaler_fault;
 };
 
-struct item {                     /* a component or a capability (provider) */
+struct item { /* a component or a capability (provider) */
     str name;
     enum item_kind kind;
-    str image, id;                /* ptr NULL when absent */
-    bool shared;                  /* has application */
+    str image, id; /* ptr NULL when absent */
+    bool shared;   /* has application */
     str shared_app, shared_component;
     struct config_item *config;
     struct secret_item *secrets;
     struct trait *traits;
     uint32_t n_config, n_secrets, n_traits;
-    bool has_traits;              /* [] is kept as [] */
+    bool has_traits; /* [] is kept as [] */
     const struct node *at;
 };
 
 struct manifest {
-    struct arena arena;           /* owns everything below */
-    str api_version, kind, name;  /* name untrimmed */
+    struct arena arena;                /* owns everything below */
+    str api_version, kind, name;       /* name untrimmed */
     struct pair *annotations, *labels; /* sorted by key */
     uint32_t n_annotations, n_labels;
     struct item *items;
@@ -105,8 +113,8 @@ struct manifest {
 /* How the text came (the Content-Type header). */
 enum manifest_type { MANIFEST_ANY, MANIFEST_YAML, MANIFEST_JSON };
 
-/* Text to manifest. All decoding faults are added to f (at least one when it fails); *ret is set only
- * on success. Warnings about members that will be dropped or mean nothing are added too. */
+/* Text to manifest. All decoding faults are added to f (at least one when it fails); *ret is set
+ * only on success. Warnings about members that will be dropped or mean nothing are added too. */
 int manifest_parse(str text, enum manifest_type type, struct manifest **ret, struct findings *f);
 void manifest_destroy(struct manifest *m); /* NULL is fine */
 
@@ -119,8 +127,8 @@ void manifest_write(const struct manifest *m, str version, struct buf *out);
 /* Stable hash (SHA-256 hex) of the canonical model without its version annotation. */
 void manifest_hash(const struct manifest *m, char ret[65]);
 
-/* Rules 1-13 of the reference (WA 4.1) in their order, then warnings of our own. Adds to f; returns the
- * number of errors. Pure. */
+/* Rules 1-13 of the reference (WA 4.1) in their order, then warnings of our own. Adds to f; returns
+ * the number of errors. Pure. */
 uint32_t manifest_validate(const struct manifest *m, struct findings *f);
 
 /* Names seen in the lattice (WA 3.9): owned by the arena given. */

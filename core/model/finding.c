@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/finding.h"
+
+#include "base/mem.h"
+
+void findings_init(struct findings *f) {
+    *f = (struct findings){.arena = ARENA_INIT};
+}
+
+void findings_finish(struct findings *f) {
+    arena_finish(&f->arena);
+    mem_free(f->at);
+    *f = (struct findings){.arena = ARENA_INIT};
+}
+
+void findings_add(struct findings *f, enum finding_level level, const char *code, str path,
+                  uint32_t line, uint32_t column, str message, str fix) {
+    f->at = mem_grow(f->at, &f->cap, f->n + 1, sizeof(*f->at));
+    f->at[f->n++] = (struct finding){.level = level,
+                                     .code = code,
+                                     .path = arena_str(&f->arena, path),
+                                     .line = line,
+                                     .column = column,
+                                     .message = arena_str(&f->arena, message),
+                                     .fix = arena_str(&f->arena, fix)};
+    f->errors += level == FINDING_ERROR;
+}
+
+const struct finding *findings_first_error(const struct findings *f) {
+    for (uint32_t i = 0; i < f->n; i++) {
+        if (f->at[i].level == FINDING_ERROR) {
+            return &f->at[i];
+        }
+    }
+    return NULL;
+}
+
+/* Control characters would let a document draw on the reader's terminal. */
+static void add_visible(struct buf *out, str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < 0x20 || c == 0x7f) {
+            buf_addf(out, "\\x%02x", c);
+        } else {
+            buf_add_c(out, (char)c);
+        }
+    }
+}
+
+void finding_format(const struct finding *x, str name, struct buf *out) {
+    if (name.len) {
+        add_visible(out, name);
+        buf_add_c(out, ':');
+    }
+    if (x->line) {
+        buf_addf(out, "%u:%u:", x->line, x->column);
+    }
+    buf_addf(out, "%s%s: ", name.len || x->line ? " " : "",
+             x->level == FINDING_ERROR ? "error" : "warning");
+    add_visible(out, x->message);
+    if (x->fix.len) {
+        buf_add(out, " (", 2);
+        add_visible(out, x->fix);
+        buf_add_c(out, ')');
+    }
+}
