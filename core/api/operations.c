@@ -8,8 +8,9 @@
 #include "api/api_priv.h"
 #include "api/shared.h"
 
-/* Beside the manifest, the reply to get and the event of a deploy carry less than this. */
-#define ENVELOPE_BYTES 1024u
+/* Beside the manifest, the app's name and its version, the replies to get and the event of a deploy
+ * carry less than this. */
+#define ENVELOPE_BYTES 320u
 
 static void tell(struct req *r, const struct op_result *o) {
     r->then(r, o);
@@ -88,21 +89,29 @@ static bool lattice_refused(struct req *r, str *ret) {
     return o.other.ptr != NULL;
 }
 
+/* What could be stored but neither returned nor announced is refused at once. */
 static bool fits(struct req *r, str *ret) {
     struct buf text = BUF_INIT;
-    size_t limit = r->api->max_payload > ENVELOPE_BYTES ? r->api->max_payload - ENVELOPE_BYTES : 0;
-    str version = manifest_version(r->m);
-    manifest_write(r->m, version.ptr ? STR_NONE : STR("01234567890123456789012345"), &text);
-    size_t len = text.len;
+    struct jw w;
+    str version = manifest_version(r->m), generated = STR("01234567890123456789012345");
+    manifest_write(r->m, version.ptr ? STR_NONE : generated, &text);
+    size_t stored = text.len;
+    jw_init(&w, &text, false);
+    jw_array(&w);
+    jw_str(&w, r->m->name);
+    jw_str(&w, version.ptr ? version : generated);
+    jw_end_array(&w);
+    size_t around = text.len - stored + ENVELOPE_BYTES;
     buf_finish(&text);
-    if (len > limit) {
+    if (stored + around > r->api->max_payload) {
         *ret = arena_printf(&r->arena,
-                            "Manifest is too large: its stored form takes %zu bytes, the limit is "
-                            "%zu (the transport's limit for a message, less %u for the reply that "
-                            "returns it)",
-                            len, limit, ENVELOPE_BYTES);
+                            "Manifest is too large: its stored form takes %zu bytes, and a reply "
+                            "that returns it %zu more; the transport's limit for a message is %zu "
+                            "bytes",
+                            stored, around, r->api->max_payload);
+        return false;
     }
-    return len <= limit;
+    return true;
 }
 
 static void on_put(void *arg, const struct catalog_result *cr) {

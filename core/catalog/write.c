@@ -33,6 +33,10 @@ struct write_op {
 static void run(struct write_op *w);
 static void write_record(struct write_op *w);
 
+static str keep(struct write_op *w, str s) {
+    return s.ptr ? arena_str(&w->arena, s) : STR_NONE;
+}
+
 static void op_destroy(struct write_op *w) {
     head_destroy(w->head);
     arena_finish(&w->arena);
@@ -159,9 +163,6 @@ static void commit(struct write_op *w, uint64_t revision) {
     if (old) {
         before = old->app;
     }
-    /* The result's strings may lie in the old head or the new one. */
-    w->result.version = arena_str(&w->arena, w->result.version);
-    w->result.previous = arena_str(&w->arena, w->result.previous);
     w->head = NULL;
     if (revision > w->e->revision) {
         if (w->act == CHANGE_REMOVE) {
@@ -326,6 +327,9 @@ static void run(struct write_op *w) {
         w->change.min_n = w->rec_n; /* our claim still counts */
     }
     w->act = change_apply(e->head ? &e->head->app : NULL, &w->change, &w->head, &w->result);
+    /* They may lie in a head that the watch replaces before the write is answered. */
+    w->result.version = keep(w, w->result.version);
+    w->result.previous = keep(w, w->result.previous);
     if (w->act == CHANGE_NOTHING) {
         drop_record(w);
         finish(w);
@@ -372,10 +376,6 @@ static void enqueue(struct write_op *w) {
     }
     e->first = e->last = w;
     make_ready(w->c, e);
-}
-
-static str keep(struct write_op *w, str s) {
-    return s.ptr ? arena_str(&w->arena, s) : STR_NONE;
 }
 
 void catalog_put(struct catalog *c, str tenant, str lattice, const struct manifest *m, str version,

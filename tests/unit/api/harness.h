@@ -30,6 +30,7 @@ struct harness {
     VEC(struct engine *) engines;
     VEC(struct published) said;
     bool keep_applied; /* nothing is ever cleaned up */
+    bool keep_status;  /* what was said of an app outlives it, as with wadm */
     uint32_t gone;     /* heads that vanished */
 };
 
@@ -87,7 +88,7 @@ static inline void harness_on_change(void *arg, const struct app *a) {
     }
     if (a->n_versions == 0 && a->n_applied == 0) {
         h->gone++;
-        if (e) {
+        if (e && !h->keep_status) {
             fake_engine_set(e, a->name, NULL);
         }
     }

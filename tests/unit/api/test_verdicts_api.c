@@ -218,7 +218,7 @@ static void check_model(struct corpus *k, const struct reply *r) {
     if (json_parse(str_n(text, len), &a, &theirs, &err) < 0) {
         wrong(k, "%.*s: %s", PSTR(file), err.msg);
     } else if (!same(theirs, node_get(r->root, "manifest"), str_is(model, "same-or-more"))) {
-        wrong(k, "another model: %.600s", r->text);
+        wrong(k, "another model: %.2000s", r->text);
     }
     arena_finish(&a);
     mem_free(text);

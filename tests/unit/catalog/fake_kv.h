@@ -39,6 +39,7 @@ struct kv {
     trl_status fail_put; /* next puts of heads answer this ... */
     uint32_t n_fail_put; /* ... so many times */
     bool fail_after;     /* ... although they were written */
+    bool late_ack;       /* the watch tells of a write before it is acknowledged */
     uint32_t puts, dels, gets;
     /* Called before a put is applied: another instance can slip in. */
     void (*before_put)(void *arg, str key);
@@ -54,7 +55,16 @@ struct kv_watch {
     bool over;
 };
 
-enum fake_verb { FAKE_PUT, FAKE_DEL, FAKE_GET, FAKE_LIST, FAKE_TELL, FAKE_SNAPSHOT, FAKE_END };
+enum fake_verb {
+    FAKE_PUT,
+    FAKE_DEL,
+    FAKE_GET,
+    FAKE_LIST,
+    FAKE_TELL,
+    FAKE_SNAPSHOT,
+    FAKE_END,
+    FAKE_ACK
+};
 
 struct fake_job {
     struct kv *kv;
@@ -63,6 +73,7 @@ struct fake_job {
     size_t len;
     uint64_t expect, revision;
     uint32_t flags;
+    trl_status st;
     kv_done_fn done;
     void (*on_get)(void *arg, trl_status st, const struct kv_entry *e);
     void (*on_entry)(void *arg, const struct kv_entry *e);
@@ -148,7 +159,12 @@ static inline void fake_put(struct fake_job *j) {
         st = k->fail_put;
         trl_errf(&err, st, "fault on order");
     }
-    if (j->done) {
+    if (k->late_ack && j->done) {
+        struct fake_job *ack = fake_job(k, FAKE_ACK, str_c(j->key), j->arg);
+        ack->done = j->done;
+        ack->st = st;
+        ack->revision = rev;
+    } else if (j->done) {
         j->done(j->arg, st, rev, st ? &err : NULL);
     }
 }
@@ -219,6 +235,9 @@ static inline void fake_run(void *arg) {
     } else if (!k->dead && j->verb == FAKE_LIST) {
         fake_list(j, j->on_entry, j->arg, j->key);
         j->on_list(j->arg, TRL_OK, NULL);
+    } else if (!k->dead && j->verb == FAKE_ACK) {
+        trl_err err = {.struct_size = sizeof(err), .code = j->st};
+        j->done(j->arg, j->st, j->revision, j->st ? &err : NULL);
     } else if (!k->dead) {
         fake_put(j);
     }

@@ -343,6 +343,27 @@ static void test_store_failures(void **state) {
     teardown(&f);
 }
 
+/* The head that a result points into is replaced before the write is acknowledged. */
+static void test_watch_is_faster(void **state) {
+    struct fix f;
+    struct got g;
+    uint32_t changes;
+    (void)state;
+    setup(&f, false);
+    f.a.kv->late_ack = true;
+    put(&f, &f.a, "v1");
+    changes = f.a.changes;
+    g = put(&f, &f.a, "v2");
+    assert_true(g.r.code == CATALOG_OK && g.visible);
+    assert_string_equal(g.previous, "v1");
+    assert_string_equal(g.version, "v2");
+    assert_int_equal(f.a.changes, changes + 1); /* told once */
+    assert_int_equal(deploy(&f, &f.a, STR("v1")).r.n, 1);
+    assert_int_equal(del(&f, &f.a, STR_NONE).r.code, CATALOG_OK);
+    assert_null(shop(&f.a));
+    teardown(&f);
+}
+
 static void test_large_manifest(void **state) {
     struct fix f;
     struct got g;
@@ -500,6 +521,7 @@ int main(void) {
         cmocka_unit_test(test_two_first_puts),
         cmocka_unit_test(test_queue_keeps_order),
         cmocka_unit_test(test_store_failures),
+        cmocka_unit_test(test_watch_is_faster),
         cmocka_unit_test(test_large_manifest),
         cmocka_unit_test(test_reload_and_garbage),
         cmocka_unit_test(test_unreadable_head),
