@@ -7,7 +7,7 @@
 
 #define RETRY_FIRST_MS 250
 #define RETRY_MAX_MS   5000
-#define START_TRIES    6
+#define START_TRIES    3
 
 void bucket_saw(trl_inst *in, uint64_t seq) {
     if (seq > in->last_seq) {
@@ -64,7 +64,7 @@ static void retry_later(trl_inst *in) {
 /* The bucket was deleted, emptied, or set back to an older copy: what watches know is void. */
 static int starts_over(const trl_inst *in, const struct stream_found *f) {
     return in->known && (strcmp(in->since, f->since) != 0 || f->last_seq < in->floor_seq ||
-                         (f->messages == 0 && in->messages > 0));
+                         (f->messages == 0 && in->floor_seq > in->empty_seq));
 }
 
 static void found(trl_inst *in, const struct stream_found *f) {
@@ -93,6 +93,10 @@ static void found(trl_inst *in, const struct stream_found *f) {
     if (over) {
         in->wipes++;
         in->last_seq = f->last_seq;
+        in->empty_seq = 0;
+    }
+    if (f->messages == 0) {
+        in->empty_seq = f->last_seq;
     }
     bucket_saw(in, f->last_seq);
     in->known = 1;

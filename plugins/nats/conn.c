@@ -224,10 +224,10 @@ static void push(struct conn *c, struct job *j) {
     conn_wake(c);
 }
 
-/* Refused because too much waits already. Lock held. */
+/* Refused because too much waits already. Lock held. Said again only after half of it was taken. */
 static int over_limit(struct conn *c, size_t cost) {
     if (c->jobs_bytes + cost <= c->opts.pending_bytes) {
-        c->said_full = 0;
+        c->said_full = c->said_full && c->jobs_bytes > c->opts.pending_bytes / 2;
         return 0;
     }
     c->dropped++;

@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* nats.c 3.4.1 loses the buffer of a message when a connection ends in the middle of it
+ * (natsParser_Destroy leaves msgBuf): one message per such end, not ours to free. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:natsBuf_Create\n";
+}
+
 struct post {
     struct post *next;
     void (*fn)(void *arg);

@@ -296,7 +296,6 @@ static char *wait_info(struct rig *r, const char *text) {
 static void test_streams(void **state) {
     struct rig *r = *state;
     char more[1024];
-    struct comp reader;
     trl_op *op;
     char *info;
     NEED_SERVER();
@@ -339,7 +338,6 @@ static void test_streams(void **state) {
     assert_true(fake_wait_log(r->f, "max_msgs_per_subject: have 10, want 3"));
     info = wait_info(r, "\"field\":\"max_msgs_per_subject\",\"have\":10,\"want\":3");
     free(info);
-    (void)reader;
 }
 
 static void test_no_jetstream(void **state) {
@@ -442,6 +440,5 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
     };
-    if (getenv("ONLY")) { cmocka_set_test_filter(getenv("ONLY")); }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
