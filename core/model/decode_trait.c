@@ -217,7 +217,6 @@ static void check_free_form(struct decoder *d, const struct node *n) {
 /* Tries are silent; what fits is decoded again, for its warnings. */
 static void resolve(struct decoder *d, const struct node *p, struct trait *t) {
     struct decoder trial = *d;
-    bool verbatim = !trait_is_link(t) && !trait_is_scaler(t);
     trial.trial = true;
     trial.faults = 0;
     t->shape = TRAIT_LINK;
@@ -235,12 +234,12 @@ static void resolve(struct decoder *d, const struct node *p, struct trait *t) {
         t->shape = TRAIT_CUSTOM;
     }
     d->path = trial.path;
-    if (t->shape == TRAIT_CUSTOM || verbatim) {
-        check_free_form(d, p);
-    } else if (t->shape == TRAIT_LINK) {
+    if (t->shape == TRAIT_LINK) {
         t->link = dec_link(d, p);
-    } else {
+    } else if (t->shape == TRAIT_SCALER && trait_is_scaler(t)) {
         t->scaler = dec_scaler(d, p);
+    } else {
+        check_free_form(d, p);
     }
 }
 

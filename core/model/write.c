@@ -183,14 +183,11 @@ str write_trait_json(struct arena *a, const struct trait *t) {
     struct buf out = BUF_INIT;
     struct jw w;
     jw_init(&w, &out, false);
-    if (t->shape == TRAIT_LINK && trait_is_link(t)) {
-        write_link(&w, t->link, t->properties);
-    } else if (t->shape == TRAIT_LINK && trait_is_scaler(t)) {
+    if (t->shape == TRAIT_LINK) { /* of any type: its old forms become the new one */
         write_link(&w, t->link, t->properties);
     } else if (t->shape == TRAIT_SCALER && trait_is_scaler(t)) {
         write_scaler(&w, t->scaler);
-    } else { /* wadm rewrites custom traits that look like a scaler or a link: theirs to mean, keep
-                it */
+    } else { /* wadm rewrites a custom trait that looks like a scaler; it is a plugin's to read */
         write_free(&w, t->properties);
     }
     str r = arena_str(a, buf_str(&out));
