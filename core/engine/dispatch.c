@@ -134,8 +134,8 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
         fail(e, i, text);
     } else if (current && (s->verb == TRL_DO_SCALE || s->verb == TRL_DO_PROVIDER_START)) {
         i->acked = true;
-        i->acked_ns = engine_now(e);
-        i->deadline_ns = i->acked_ns + (s->verb == TRL_DO_SCALE ? SEEN_NS : SEEN_PROVIDER_NS);
+        i->acked_at = e->o.reports;
+        i->deadline_ns = engine_now(e) + (s->verb == TRL_DO_SCALE ? SEEN_NS : SEEN_PROVIDER_NS);
         dispatch_observed(e, s->host, s->unit); /* the event may have come first */
     } else if (current) {
         ledger_settle(&e->l, i);
@@ -164,12 +164,13 @@ void dispatch_observed(struct engine *e, uint32_t slot, uint32_t unit) {
     }
     if (seen && i->verb == TRL_DO_SCALE && i->adds == 0) {
         /* A rebuild keeps the count: only what was seen after the acknowledgement proves it. */
-        if (!i->acked || seen->seen_ns < i->acked_ns) {
+        if (!i->acked || seen->told <= i->acked_at) {
             return;
         }
     }
     if (seen && seen->scaler != INTERN_NONE) {
         i->accepted = seen->scaler + 1;
+        i->accepted_list = i->want_hash;
     }
     char *app = mem_strdup(i->app);
     ledger_settle(&e->l, i);

@@ -202,14 +202,27 @@ static void want_config_names(struct engine *e, const struct app_spec *s) {
     }
 }
 
+static void want_all_configs(struct engine *e) {
+    for (uint32_t i = 0; i < e->d.apps.n; i++) {
+        struct desired_app *a = e->d.apps.at[i].value;
+        want_config_names(e, a->cur);
+        for (uint32_t k = 0; k < a->olds.n; k++) {
+            want_config_names(e, a->olds.at[k]);
+        }
+    }
+}
+
 static void on_read(void *arg, trl_status st, trl_bytes result, const trl_err *err) {
     struct engine *e = arg;
     (void)result;
     e->read_op = NULL;
     e->reading = false;
+    e->synced |= e->first_read;
+    e->first_read = false;
     if (st != TRL_OK) {
         log_warn(e->env.log, "lattice %s: reading configurations: %.*s; trying again", e->lattice,
                  err ? (int)err->msg_len : 0, err ? err->msg : "");
+        want_all_configs(e);
         engine_wake_at(e, engine_now(e) + NS_PER_S);
         return;
     }
@@ -234,16 +247,6 @@ void engine_read_configs(struct engine *e) {
     map_clear(&e->unread);
 }
 
-static void want_all_configs(struct engine *e) {
-    for (uint32_t i = 0; i < e->d.apps.n; i++) {
-        struct desired_app *a = e->d.apps.at[i].value;
-        want_config_names(e, a->cur);
-        for (uint32_t k = 0; k < a->olds.n; k++) {
-            want_config_names(e, a->olds.at[k]);
-        }
-    }
-}
-
 static void on_resynced(void *arg, trl_status st, trl_bytes result, const trl_err *err) {
     struct engine *e = arg;
     (void)result;
@@ -261,9 +264,10 @@ static void on_resynced(void *arg, trl_status st, trl_bytes result, const trl_er
     if (!e->synced) {
         log_debug(e->env.log, "lattice %s: %u hosts known", e->lattice, e->o.order.n);
     }
-    e->synced = true;
     want_all_configs(e);
     engine_read_configs(e);
+    e->first_read = !e->synced && e->reading; /* nothing is planned or told before it is known */
+    e->synced |= !e->first_read;
     engine_dirty_all(e);
     post_pass(e);
 }
@@ -324,6 +328,16 @@ static void drop_app(struct engine *e, struct desired_app *a) {
     desired_remove(&e->d, a);
 }
 
+/* An app that takes something down is named by no index: it is dirty for any news of its kind. */
+static void touch_leavers(struct engine *e) {
+    for (uint32_t i = 0; e->leavers && i < e->d.apps.n; i++) {
+        struct desired_app *a = e->d.apps.at[i].value;
+        if (a->olds.n) {
+            engine_dirty(e, a);
+        }
+    }
+}
+
 /* Users of this app's shared units, and apps whose units or configs it uses, look again. */
 static void dirty_neighbours(struct engine *e, const struct desired_app *a,
                              const struct app_spec *s) {
@@ -377,6 +391,7 @@ void engine_app_changed(struct engine *e, const struct app *head) {
             dirty_neighbours(e, a, a->cur);
             drop_app(e, a);
             re_expand_users(e, head->name);
+            touch_leavers(e);
         }
         return;
     }
@@ -408,6 +423,7 @@ void engine_app_changed(struct engine *e, const struct app *head) {
     if (moved) {
         re_expand_users(e, a->name);
     }
+    touch_leavers(e);
     engine_dirty(e, a);
 }
 
@@ -457,16 +473,6 @@ static void touch_app(struct engine *e, uint32_t app) {
         app == INTERN_NONE ? NULL : desired_find(&e->d, intern_str(&e->o.names, app));
     if (a) {
         engine_dirty(e, a);
-    }
-}
-
-/* An app that takes something down is named by no index: it is dirty for any news of its kind. */
-static void touch_leavers(struct engine *e) {
-    for (uint32_t i = 0; e->leavers && i < e->d.apps.n; i++) {
-        struct desired_app *a = e->d.apps.at[i].value;
-        if (a->olds.n) {
-            engine_dirty(e, a);
-        }
     }
 }
 

@@ -21,7 +21,7 @@ struct engine {
     struct desired d;
     struct ledger l;
     struct plan plan; /* scratch of the pass */
-    bool active, synced, syncing, resync_again, link_up, ever_host, closing;
+    bool active, synced, first_read, syncing, resync_again, link_up, ever_host, closing;
     bool pass_posted;
     VEC(struct desired_app *) dirty;
     struct loop_timer wake; /* back-off ends, deadlines */

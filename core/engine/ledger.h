@@ -19,25 +19,29 @@ struct ledger_item {
     uint32_t verb;
     uint32_t count;     /* SCALE, UPDATE: what it will be */
     uint64_t want_hash; /* of what was asked for */
-    int64_t sent_ns, acked_ns, deadline_ns;
-    uint32_t fails;       /* in a row */
-    int64_t next_ns;      /* not before; 0: now */
-    int64_t next_wall_ms; /* the same for people: absolute, so that the text rests */
-    uint64_t failed_hash; /* what failed */
-    char *text;           /* the host's error; owned */
-    uint32_t accepted;    /* interned scaler id that a scale with the full list proved equal, + 1 */
-    char *app;            /* whose action it is; owned */
-    uint64_t seq;         /* of the command; an answer to an older one is ignored */
-    uint32_t host;        /* slot + 1 of a unit's item; 0: link, config */
-    uint32_t adds;        /* instances that are on their way to the host */
+    int64_t sent_ns, deadline_ns;
+    uint64_t acked_at;      /* reports counted when it was acknowledged */
+    uint32_t fails;         /* in a row */
+    int64_t next_ns;        /* not before; 0: now */
+    int64_t next_wall_ms;   /* the same for people: absolute, so that the text rests */
+    uint64_t failed_hash;   /* what failed */
+    char *text;             /* the host's error; owned */
+    uint32_t accepted;      /* interned scaler id + 1 that was seen after a scale with ... */
+    uint64_t accepted_list; /* ... this config list: it runs with it, whatever its mark says */
+    char *app;              /* whose action it is; owned */
+    uint64_t seq;           /* of the command; an answer to an older one is ignored */
+    uint32_t host;          /* slot + 1 of a unit's item; 0: link, config */
+    uint32_t adds;          /* instances that are on their way to the host */
 };
 
 struct ledger {
     struct map items; /* key -> struct ledger_item */
     uint32_t n_inflight;
     VEC(uint32_t) pending; /* by host slot: instances on their way there */
-    VEC(struct unit_slots { VEC(uint32_t)
-                            slots; })
+    VEC(struct unit_slots {
+        VEC(uint32_t)
+        slots;
+    })
     by_unit; /* by unit id: host slots with an item */
 };
 

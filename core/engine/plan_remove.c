@@ -196,12 +196,19 @@ static void configs(struct leftovers *x) {
     }
 }
 
-/* Units of this app that run on because a deployed app shares them. */
-static bool keeps_units(const struct planner *p) {
-    for (uint32_t k = 0; k < p->app->olds.n; k++) {
+/* Units and configs of this app that deployed apps use: its version is not forgotten before them.
+ */
+static bool others_use_it(const struct planner *p) {
+    for (uint32_t k = 0; !p->app->cur && k < p->app->olds.n; k++) {
         const struct app_spec *s = p->app->olds.at[k];
         for (uint32_t i = 0; i < s->n_units; i++) {
-            if (!p->app->cur && desired_used(&p->d->unit_users, s->units[i].id, p->app)) {
+            if (desired_used(&p->d->unit_users, s->units[i].id, p->app)) {
+                return true;
+            }
+        }
+        for (uint32_t i = 0; i < s->n_configs; i++) {
+            if (s->configs[i]->managed &&
+                desired_used(&p->d->config_users, s->configs[i]->name, p->app)) {
                 return true;
             }
         }
@@ -213,7 +220,7 @@ static void finish(struct leftovers *x, uint32_t left) {
     struct planner *p = x->p;
     struct plan *out = p->out;
     out->pending |= left > 0 || x->unknown;
-    if (left || x->unknown || keeps_units(p)) {
+    if (left || x->unknown || others_use_it(p)) {
         if (!p->app->cur) {
             struct app_status *s = &out->status;
             s->type = left ? STATUS_RECONCILING : STATUS_UNDEPLOYED;

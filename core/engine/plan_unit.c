@@ -260,6 +260,9 @@ static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_st
     } else if (x->n_commands) {
         st->type = STATUS_RECONCILING;
         st->message = arena_printf(p->a, "Scaling %s on %u host(s)", what, x->n_commands);
+    } else if (x->gate == GATE_WAIT) {
+        st->type = STATUS_RECONCILING;
+        st->message = STR("Configuration out of sync");
     } else if (unhealthy) {
         st->type = STATUS_FAILED;
         st->message = arena_printf(p->a, "Unhealthy provider on %u host(s)", unhealthy);

@@ -22,6 +22,12 @@ static bool same_image(const struct unit_plan *x, str seen) {
     return na <= sizeof(a) && nb <= sizeof(b) && str_eq(str_n(a, na), str_n(b, nb));
 }
 
+/* A scale with the full list proved it equal, although the mark is an older one. */
+static bool accepted(const struct unit_plan *x, uint32_t pos) {
+    const struct ledger_item *i = x->item[pos];
+    return i && i->accepted == x->entry[pos]->scaler + 1 && i->accepted_list == x->u->list_hash;
+}
+
 /* Does it run with the config list that is wanted? The annotation `scaler` is the fingerprint. */
 static bool other_list(struct unit_plan *x, uint32_t pos) {
     struct planner *p = x->p;
@@ -32,8 +38,7 @@ static bool other_list(struct unit_plan *x, uint32_t pos) {
     }
     const struct known_scaler *k = map_get(&p->app->known, scaler);
     if (k) {
-        return k->list_hash != x->u->list_hash &&
-               !(x->item[pos] && x->item[pos]->accepted == e->scaler + 1);
+        return k->list_hash != x->u->list_hash && !accepted(x, pos);
     }
     if (!p->app->known_all) {
         p->out->needs_known = true;
@@ -43,7 +48,7 @@ static bool other_list(struct unit_plan *x, uint32_t pos) {
         x->note = STR("config list unknown");
         return false; /* a restart only to make sure would be a gap for nothing */
     }
-    return !(x->item[pos] && x->item[pos]->accepted == e->scaler + 1);
+    return !accepted(x, pos);
 }
 
 void unit_classify(struct unit_plan *x, uint32_t pos) {

@@ -182,8 +182,7 @@ static bool managed(const trl_running *r) {
     return false;
 }
 
-static void update_entry(struct observed *o, uint32_t slot, const trl_running *r, int64_t seen_ns,
-                         uint32_t mark) {
+static void update_entry(struct observed *o, uint32_t slot, const trl_running *r, bool full) {
     struct seen_host *h = &o->hosts.at[slot];
     uint32_t unit = intern_id(&o->names, r->unit_id);
     struct seen_entry *e = find_entry(h, unit);
@@ -194,7 +193,7 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
         }
         return;
     }
-    if (r->count == 0 && r->kind == TRL_RUN_COMPONENT) {
+    if (r->count == 0 && (!full || r->kind == TRL_RUN_COMPONENT)) {
         if (e) {
             drop_entry(o, h, slot, (uint32_t)(e - h->entries.at));
         }
@@ -211,8 +210,8 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
                              .scaler = label_id(o, r, SCALER),
                              .spread = label_id(o, r, SPREAD),
                              .managed = managed(r),
-                             .mark = mark,
-                             .seen_ns = seen_ns};
+                             .mark = h->reports,
+                             .told = o->reports};
     if (!e) {
         e = VEC_ADD(&h->entries);
         *VEC_ADD(&unit_of(o, unit)->slots) = slot;
@@ -285,6 +284,7 @@ static void measure_beat(struct seen_host *h, int64_t seen_ns) {
 
 uint32_t observed_report(struct observed *o, const trl_report *r) {
     uint32_t slot = observed_find_host(o, r->host_id);
+    o->reports++;
     bool changed = slot == OBS_NONE;
     if (changed) {
         slot = add_host(o, r->host_id);
@@ -315,7 +315,7 @@ uint32_t observed_report(struct observed *o, const trl_report *r) {
         h->reports++;
     }
     for (uint32_t i = 0; i < r->n_entries; i++) {
-        update_entry(o, slot, trl_at(r->entries, r->entry_stride, i), r->seen_ns, h->reports);
+        update_entry(o, slot, trl_at(r->entries, r->entry_stride, i), r->flags & TRL_REPORT_FULL);
     }
     if (r->flags & TRL_REPORT_FULL) {
         for (uint32_t i = h->entries.n; i-- > 0;) {

@@ -23,7 +23,7 @@ struct seen_entry { /* one unit on one host */
     uint32_t image, app, scaler, spread; /* interned; INTERN_NONE: none. app: appspec annotation */
     bool managed;                        /* managed-by is "wadm" */
     uint32_t mark;                       /* last full report that listed it */
-    int64_t seen_ns;                     /* when last told of it */
+    uint64_t told;                       /* number of the report that last told of it */
 };
 
 struct seen_host {
@@ -64,12 +64,15 @@ struct observed {
     VEC(uint32_t) order;                                   /* slots, sorted by host id */
     struct map by_id;                                      /* host id -> slot + 1 */
     VEC(struct unit_hosts { VEC(uint32_t) slots; }) units; /* by unit id: where it runs */
-    VEC(struct app_units { VEC(uint32_t)
-                           at; })
+    VEC(struct app_units {
+        VEC(uint32_t)
+        at;
+    })
     apps;             /* by app id: units that carried its mark (may be stale: check) */
     struct map links; /* link_key() -> struct seen_link */
     bool links_known;
     struct map configs;      /* name -> struct seen_config */
+    uint64_t reports;        /* counted: the order of what was told, also within one instant */
     uint64_t hosts_revision; /* moves with joins, leaves, labels, states */
     void (*touched)(void *arg, enum obs_what what, uint32_t id, str key); /* unit id; link's source,
                                                                               config name as key */

@@ -74,6 +74,10 @@ static void on_status(void *arg, const struct bus_msg *m) {
     arena_finish(&a);
 }
 
+static void on_command(void *arg, const struct bus_msg *m) {
+    sink(arg, TRL_LOG_DEBUG, m->body, STR_NONE);
+}
+
 static void make_sim(struct rig *r, const struct rig_options *o) {
     struct err e = ERR_INIT;
     struct sim_config c = o->slow ? sim_config_default() : sim_config_instant();
@@ -104,6 +108,10 @@ struct rig *rig_create(const struct rig_options *o) {
     r->store = start_plugin(r, TRL_KIND_STORE, "memory");
     r->bus = bus_create(r->transport);
     bus_subscribe(r->bus, STR("wadm.status.*.*"), STR_NONE, on_status, r);
+    if (r->verbose) {
+        bus_subscribe(r->bus, STR("trellis.cmd.*"), STR_NONE, on_command, r);
+        bus_subscribe(r->bus, STR("wadm.status.*.*"), STR_NONE, on_command, r);
+    }
     config_defaults(&r->config);
     r->config.plugin_dirs = mem_array(1, sizeof(char *));
     r->config.plugin_dirs[0] = dirs[0];
@@ -201,7 +209,10 @@ static bool has_type(void *arg) {
     struct wanted_type *w = arg;
     const struct app_status *s = rig_status(w->r, w->lattice, w->app);
     struct engine *e = rig_engine(w->r, w->lattice);
-    if (!s || !e) {
+    if (!e || !engine_synced(e)) {
+        return false;
+    }
+    if (!s) { /* nothing of it is left: the last word counts */
         const char *told = map_get(&w->r->told, str_c(w->app));
         return told && str_starts(str_c(told), str_c(w->type));
     }
