@@ -291,8 +291,11 @@ static trl_status reopen_log(struct loader *l, uint64_t gen, uint64_t good) {
     }
     if (rc >= 0 && (uint64_t)size > good) {
         rc = io->truncate(io->ctx, d->log_fd, good);
-        rc = rc < 0 ? rc : io->sync(io->ctx, d->log_fd);
     }
+    /* The last process may have been killed before it could sync: what was just read, and the names
+     * of the files, must be on the medium before anybody builds on them. */
+    rc = rc < 0 ? rc : io->sync(io->ctx, d->log_fd);
+    rc = rc < 0 ? rc : io->sync_dir(io->ctx, d->dir);
     if (rc < 0) {
         return trl_errf(l->err, rc == -EACCES || rc == -EROFS ? TRL_E_DENIED : TRL_E_UNAVAIL,
                         "cannot write log.%" PRIu64 " (%s). In %s", gen, strerror(-rc), d->dir);

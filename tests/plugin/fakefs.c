@@ -19,6 +19,13 @@ struct bytes {
 
 struct inode {
     struct bytes cur, durable;
+    int lost; /* a sync failed: the kernel dropped the pages, later syncs are empty promises */
+};
+
+/* One change of the directory. */
+struct change {
+    char from[64], to[64]; /* empty: none */
+    int inode;
 };
 
 struct dir {
@@ -32,8 +39,8 @@ struct dir {
 struct fakefs {
     struct inode *inodes;
     int n_inodes;
-    struct dir cur;
-    struct dir hist[HIST_MAX]; /* states since the last sync_dir, hist[0] is on the medium */
+    struct dir cur, durable;
+    struct change hist[HIST_MAX]; /* since the last sync_dir */
     size_t n_hist;
     int fds[FDS_MAX]; /* inode + 1; -1: a lock */
     int locked;
@@ -53,9 +60,7 @@ static struct bytes bytes_dup(const char *p, size_t n) {
 }
 
 struct fakefs *fakefs_create(void) {
-    struct fakefs *f = calloc(1, sizeof(*f));
-    f->n_hist = 1;
-    return f;
+    return calloc(1, sizeof(struct fakefs));
 }
 
 void fakefs_destroy(struct fakefs *f) {
@@ -71,6 +76,7 @@ static int inode_new(struct fakefs *f, struct bytes content) {
     f->inodes = realloc(f->inodes, (size_t)(f->n_inodes + 1) * sizeof(*f->inodes));
     f->inodes[f->n_inodes].cur = content;
     f->inodes[f->n_inodes].durable = bytes_dup(NULL, 0);
+    f->inodes[f->n_inodes].lost = 0;
     return f->n_inodes++;
 }
 
@@ -99,11 +105,24 @@ static void dir_del(struct dir *d, const char *name) {
     }
 }
 
-static void dir_changed(struct fakefs *f) {
-    if (f->n_hist == HIST_MAX) {
+static void dir_apply(struct dir *d, const struct change *c) {
+    if (c->from[0]) {
+        dir_del(d, c->from);
+    }
+    if (c->to[0]) {
+        dir_set(d, c->to, c->inode);
+    }
+}
+
+static void dir_change(struct fakefs *f, const char *from, const char *to, int inode) {
+    struct change *c = &f->hist[f->n_hist];
+    if (f->n_hist++ == HIST_MAX) {
         abort();
     }
-    f->hist[f->n_hist++] = f->cur;
+    snprintf(c->from, sizeof(c->from), "%s", from);
+    snprintf(c->to, sizeof(c->to), "%s", to);
+    c->inode = inode;
+    dir_apply(&f->cur, c);
 }
 
 static const char *base(const char *path) {
@@ -147,11 +166,17 @@ static struct bytes survive(const struct inode *n, enum fakefs_model model, uint
 
 struct fakefs *fakefs_crash(const struct fakefs *f, enum fakefs_model model, uint64_t seed) {
     struct fakefs *g = fakefs_create();
-    const struct dir *d = &f->hist[0];
-    if (model == FAKEFS_ALL) {
-        d = &f->cur;
-    } else if (model != FAKEFS_NOTHING) {
-        d = &f->hist[draw(&seed) % f->n_hist];
+    struct dir now = f->durable, *d = &now;
+    size_t kept = f->n_hist;
+    if (model == FAKEFS_NOTHING) {
+        kept = 0;
+    } else if (model == FAKEFS_TORN) {
+        kept = draw(&seed) % (f->n_hist + 1);
+    }
+    for (size_t i = 0; i < kept; i++) { /* reordered: any of them */
+        if (model != FAKEFS_REORDERED || draw(&seed) % 2) {
+            dir_apply(&now, &f->hist[i]);
+        }
     }
     for (size_t i = 0; i < d->n; i++) {
         struct bytes b = survive(&f->inodes[d->at[i].inode], model, &seed);
@@ -160,7 +185,23 @@ struct fakefs *fakefs_crash(const struct fakefs *f, enum fakefs_model model, uin
         g->inodes[n].durable = bytes_dup(b.p, b.n);
         dir_set(&g->cur, d->at[i].name, n);
     }
-    g->hist[0] = g->cur;
+    g->durable = g->cur;
+    return g;
+}
+
+struct fakefs *fakefs_kill(const struct fakefs *f) {
+    struct fakefs *g = fakefs_create();
+    g->inodes = malloc((size_t)(f->n_inodes + 1) * sizeof(*g->inodes));
+    g->n_inodes = f->n_inodes;
+    for (int i = 0; i < f->n_inodes; i++) {
+        g->inodes[i].cur = bytes_dup(f->inodes[i].cur.p, f->inodes[i].cur.n);
+        g->inodes[i].durable = bytes_dup(f->inodes[i].durable.p, f->inodes[i].durable.n);
+        g->inodes[i].lost = f->inodes[i].lost;
+    }
+    g->cur = f->cur;
+    g->durable = f->durable;
+    memcpy(g->hist, f->hist, sizeof(g->hist));
+    g->n_hist = f->n_hist;
     return g;
 }
 
@@ -248,8 +289,7 @@ static int fake_open(void *ctx, const char *path, int flags) {
         return rc;
     }
     rc = inode_new(f, bytes_dup(NULL, 0));
-    dir_set(&f->cur, base(path), rc);
-    dir_changed(f);
+    dir_change(f, "", base(path), rc);
     return after(f, fd_new(f, rc));
 }
 
@@ -303,9 +343,13 @@ static int fake_sync(void *ctx, int fd) {
     int rc = before(f, 0);
     if (rc < 0) {
         f->failed_sync = 1;
+        inode_of(f, fd)->lost = 1;
         return rc;
     }
     i = inode_of(f, fd);
+    if (i->lost) {
+        return after(f, 0);
+    }
     free(i->durable.p);
     i->durable = bytes_dup(i->cur.p, i->cur.n);
     return after(f, 0);
@@ -329,9 +373,7 @@ static int fake_rename(void *ctx, const char *from, const char *to) {
         return -ENOENT;
     }
     i = f->cur.at[i].inode;
-    dir_del(&f->cur, base(from));
-    dir_set(&f->cur, base(to), i);
-    dir_changed(f);
+    dir_change(f, base(from), base(to), i);
     return after(f, 0);
 }
 
@@ -345,8 +387,7 @@ static int fake_unlink(void *ctx, const char *path) {
     if (rc < 0) {
         return rc;
     }
-    dir_del(&f->cur, base(path));
-    dir_changed(f);
+    dir_change(f, base(path), "", 0);
     return after(f, 0);
 }
 
@@ -357,8 +398,8 @@ static int fake_sync_dir(void *ctx, const char *path) {
     if (rc < 0) {
         return rc;
     }
-    f->hist[0] = f->cur;
-    f->n_hist = 1;
+    f->durable = f->cur;
+    f->n_hist = 0;
     return after(f, 0);
 }
 

@@ -17,6 +17,8 @@ struct fsio fakefs_io(struct fakefs *f);
 
 /* The medium after a power cut, as a file system of its own. seed decides what is left open. */
 struct fakefs *fakefs_crash(const struct fakefs *f, enum fakefs_model model, uint64_t seed);
+/* What the next process finds after this one was killed: all of it, synced or not. */
+struct fakefs *fakefs_kill(const struct fakefs *f);
 /* A copy with everything on the medium. */
 struct fakefs *fakefs_dup(const struct fakefs *f);
 

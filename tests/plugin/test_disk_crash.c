@@ -50,12 +50,41 @@ static void recover_one(struct crash *c, enum fakefs_model model, uint64_t seed)
             assert_int_equal(life_step(&now, &err), TRL_OK);
         }
         life_close(&now);
+        if (now.sync) { /* a second cut leaves all that was acknowledged after the first */
+            struct fakefs *first = now.fs;
+            now.fs = fakefs_crash(first, FAKEFS_NOTHING, seed);
+            now.io = fakefs_io(now.fs);
+            fakefs_destroy(first);
+        }
         assert_int_equal(life_open(&now, &rep, &err), TRL_OK);
         assert_null(life_compare(&now, &now.ix, now.acked));
         assert_int_equal(rep.warning[0], 0);
     }
     life_close(&now);
     assert_int_equal(fakefs_open_fds(now.fs), 0);
+    life_finish(&now);
+}
+
+/* Killed, opened again, then the power cut: what the second process showed must still be there. */
+static void kill_then_cut(struct crash *c) {
+    struct life now = *c->l;
+    struct disk_report rep;
+    trl_err err = {.struct_size = sizeof(err)};
+    struct fakefs *killed = fakefs_kill(c->l->fs);
+    uint64_t shown;
+    now.fs = killed;
+    now.io = fakefs_io(now.fs);
+    memset(&now.snap, 0, sizeof(now.snap));
+    assert_int_equal(life_open(&now, &rep, &err), TRL_OK);
+    shown = now.ix.revision;
+    life_close(&now);
+    now.fs = fakefs_crash(killed, FAKEFS_NOTHING, c->points);
+    now.io = fakefs_io(now.fs);
+    assert_int_equal(life_open(&now, &rep, &err), TRL_OK);
+    assert_true(now.ix.revision == shown);
+    assert_null(life_compare(&now, &now.ix, shown));
+    life_close(&now);
+    fakefs_destroy(killed);
     life_finish(&now);
 }
 
@@ -66,6 +95,7 @@ static void on_step(void *arg, int after) {
     for (int m = 0; m < FAKEFS_MODELS; m++) {
         recover_one(c, (enum fakefs_model)m, c->points * 31 + (uint64_t)m);
     }
+    kill_then_cut(c);
 }
 
 static void crash_everywhere(int sync) {
@@ -107,14 +137,39 @@ static void test_crash_everywhere_unsynced(void **state) {
     crash_everywhere(0);
 }
 
+static void recover_all(struct life *l, uint64_t seed) {
+    for (int m = 0; m < FAKEFS_MODELS; m++) {
+        struct crash c = {l, seed, 1, 0, 0};
+        recover_one(&c, (enum fakefs_model)m, seed);
+    }
+}
+
+struct watch_fault {
+    struct life *l;
+    uint64_t at;
+};
+
+/* A power cut shortly after the call that failed. */
+static void near_fault(void *arg, int after) {
+    const struct watch_fault *w = arg;
+    uint64_t now = fakefs_changes(w->l->fs);
+    if (after && now > w->at && now <= w->at + 4) {
+        recover_all(w->l, now);
+    }
+}
+
 /* One life in which call number `at` fails; returns false when it has fewer calls. */
 static int faulty_life(uint64_t at, enum fakefs_fault fault, uint64_t times) {
     struct life l;
+    struct watch_fault watch = {&l, at};
     struct disk_report rep;
     trl_err err = {.struct_size = sizeof(err)};
-    int reached;
+    int reached, looked = 0;
     life_init(&l, 7, 1, 3000);
     fakefs_fail(l.fs, at, fault, times);
+    if (fault == FAKEFS_EIO && times == 1) {
+        fakefs_on_step(l.fs, near_fault, &watch);
+    }
     if (life_open(&l, &rep, &err) != TRL_OK) {
         assert_true(err.msg_len > 20);
         fakefs_fail(l.fs, 1, fault, 0);
@@ -124,6 +179,9 @@ static int faulty_life(uint64_t at, enum fakefs_fault fault, uint64_t times) {
     }
     for (int i = 0; i < 40; i++) {
         trl_status st = life_step(&l, &err);
+        if (fakefs_changes(l.fs) >= at && looked++ < 2) { /* right after it, too */
+            recover_all(&l, at);
+        }
         if (st == TRL_OK) {
             continue;
         }
@@ -141,6 +199,7 @@ static int faulty_life(uint64_t at, enum fakefs_fault fault, uint64_t times) {
         assert_int_equal(l.n_failed, 0);
     }
     reached = fakefs_changes(l.fs) >= at;
+    fakefs_on_step(l.fs, NULL, NULL);
     fakefs_fail(l.fs, 1, fault, 0);
     if (fault == FAKEFS_ENOSPC && !l.disk.dead.code) { /* heals by itself */
         assert_int_equal(life_step(&l, &err), TRL_OK);
@@ -148,10 +207,7 @@ static int faulty_life(uint64_t at, enum fakefs_fault fault, uint64_t times) {
     life_close(&l);
     assert_int_equal(fakefs_open_fds(l.fs), 0);
     /* What was acknowledged is there after the process ends, and after a power cut. */
-    for (int m = 0; m < FAKEFS_MODELS; m++) {
-        struct crash c = {&l, at, 1, 0, 0};
-        recover_one(&c, (enum fakefs_model)m, at);
-    }
+    recover_all(&l, at);
     life_finish(&l);
     return reached;
 }

@@ -66,7 +66,7 @@ static void flip_all(const struct life *l) {
 }
 
 /* Every file cut at every byte. */
-static void cut_all(const struct life *l) {
+static void cut_all(const struct life *l, const char *last, uint64_t want_warned) {
     char names[8][64];
     size_t n = fakefs_names(l->fs, names, 8);
     uint64_t refused = 0, warned = 0, at_end_of_write = 0;
@@ -85,7 +85,7 @@ static void cut_all(const struct life *l) {
                 continue;
             }
             /* Only the last log may lose its end, and only whole writes count. */
-            assert_int_equal(strncmp(names[i], "log.", 4), 0);
+            assert_string_equal(names[i], last);
             assert_true(now.ix.revision < l->acked);
             assert_null(life_compare(&now, &now.ix, now.ix.revision));
             warned += rep.warning[0] != '\0';
@@ -98,7 +98,7 @@ static void cut_all(const struct life *l) {
                   (unsigned long long)refused, (unsigned long long)warned,
                   (unsigned long long)at_end_of_write);
     assert_true(refused > 100);
-    assert_true(warned > 100);
+    assert_true(warned >= want_warned);
 }
 
 static void remove_each(const struct life *l, const char *may_go) {
@@ -135,26 +135,30 @@ static void test_damage_snapshot_and_log(void **state) {
     }
     life_close(&l);
     flip_all(&l);
-    cut_all(&l);
+    cut_all(&l, "log.2", 100);
     remove_each(&l, "");
     life_finish(&l);
 }
 
 /* Two logs, as when the process died before the snapshot was written. */
 static void test_damage_two_logs(void **state) {
-    struct life l;
-    trl_err err;
     (void)state;
-    live(&l, 1000, 1);
-    while (!l.snap.gen) {
-        assert_int_equal(life_step(&l, &err), TRL_OK);
+    for (int more = 0; more < 2; more++) { /* the second one empty, and not */
+        struct life l;
+        trl_err err;
+        live(&l, 1000, 1);
+        while (!l.snap.gen) {
+            assert_int_equal(life_step(&l, &err), TRL_OK);
+        }
+        if (more) {
+            assert_int_equal(life_step(&l, &err), TRL_OK);
+        }
+        life_close(&l);
+        flip_all(&l);
+        cut_all(&l, "log.2", more ? 100 : 0);
+        remove_each(&l, "log.2"); /* the last one: a shorter life looks the same */
+        life_finish(&l);
     }
-    assert_int_equal(life_step(&l, &err), TRL_OK);
-    life_close(&l);
-    flip_all(&l);
-    cut_all(&l);
-    remove_each(&l, "log.2"); /* the last one: a shorter life looks the same */
-    life_finish(&l);
 }
 
 static void test_damage_says_where(void **state) {

@@ -399,6 +399,7 @@ struct core *core_create(const char *config) {
     assert(c);
     c->now_ns = 1000000000000;
     c->log.tail = &c->log.first;
+    seen_init(&c->log.seen);
     c->host = (trl_host){.struct_size = sizeof(trl_host),
                          .abi_major = TRL_ABI_MAJOR,
                          .abi_minor = TRL_ABI_MINOR,
@@ -448,6 +449,7 @@ void core_destroy(struct core *c) {
         free(op);
     }
     lines_clear(&c->log);
+    seen_finish(&c->log.seen);
     free(c);
 }
 

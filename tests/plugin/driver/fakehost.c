@@ -180,10 +180,14 @@ static const char *plain(const char *image) {
 
 static void provider_work(struct fhost *h, const json_t *b) {
     const char *id = member(b, "provider_id"), *image = member(b, "provider_ref");
-    if (h->w->fail_image && strstr(image, h->w->fail_image)) {
+    const char *error = host_provider(h, id) ? "provider is already running with that ID"
+                        : h->w->fail_image && strstr(image, h->w->fail_image)
+                            ? "failed to fetch provider: no such image"
+                            : NULL;
+    if (error) {
         host_event(h, "provider_start_failed",
                    json_pack("{s:s,s:s,s:s,s:s}", "provider_id", id, "provider_ref", image,
-                             "host_id", h->id, "error", "failed to fetch provider: no such image"));
+                             "host_id", h->id, "error", error));
         return;
     }
     json_array_append_new(

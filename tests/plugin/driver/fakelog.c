@@ -117,10 +117,12 @@ static void o_report(void *ctx, const trl_report *r) {
         put(t, 65536, "]");
     }
     lines_say(core_log(ctx), "%s", t);
+    seen_report(&core_log(ctx)->seen, r);
     free(t);
 }
 
 static void o_host_gone(void *ctx, trl_str lattice, trl_str id, int32_t why) {
+    seen_host_gone(&core_log(ctx)->seen, id);
     lines_say(core_log(ctx), "gone %.*s %.*s %d", S(lattice), S(id), why);
 }
 
@@ -143,6 +145,7 @@ static void link_text(char *t, size_t cap, const trl_link *l) {
 
 static void o_links(void *ctx, trl_str lattice, const trl_link *links, uint32_t n, uint32_t stride,
                     int32_t full) {
+    seen_links(&core_log(ctx)->seen, links, n, stride, full);
     if (full) {
         lines_say(core_log(ctx), "links %.*s full n=%u", S(lattice), n);
     }
@@ -155,6 +158,7 @@ static void o_links(void *ctx, trl_str lattice, const trl_link *links, uint32_t 
 
 static void o_link_gone(void *ctx, trl_str lattice, const trl_link *key) {
     char t[2048] = "";
+    seen_link_gone(&core_log(ctx)->seen, key);
     link_text(t, sizeof(t), key);
     lines_say(core_log(ctx), "linkgone %.*s %s", S(lattice), t);
 }
@@ -163,6 +167,7 @@ static void o_configs(void *ctx, trl_str lattice, const trl_config_seen *configs
                       uint32_t stride) {
     for (uint32_t i = 0; i < n; i++) {
         const trl_config_seen *s = trl_at(configs, stride, i);
+        seen_config(&core_log(ctx)->seen, s);
         if (s->flags & TRL_CONFIG_ABSENT) {
             lines_say(core_log(ctx), "config %.*s %.*s ABSENT", S(lattice), S(s->name));
         } else {

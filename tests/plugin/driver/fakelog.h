@@ -7,9 +7,12 @@
 
 #include <trellis/trellis.h>
 
+#include "fakeseen.h"
+
 struct line;
 struct lines {
     struct line *first, **tail; /* tail: set by the owner to &first */
+    struct seen seen;           /* likewise: seen_init, seen_finish */
 };
 __attribute__((format(printf, 2, 3))) void lines_say(struct lines *l, const char *fmt, ...);
 uint32_t lines_count(const struct lines *l, const char *part);

@@ -221,7 +221,8 @@ static void test_restart(void **state) {
     for (size_t i = 0; i < 3; i++) {
         size_t had = w->n;
         trl_op *p = fake_op(r->f);
-        trl_put put = {.struct_size = sizeof(put), .key = trl_cstr("k.c"), .expect_rev = TRL_REV_ANY};
+        trl_put put = {
+            .struct_size = sizeof(put), .key = trl_cstr("k.c"), .expect_rev = TRL_REV_ANY};
         server_kill(&r->server);
         r->s.s->put(r->s.in, p, &put);
         assert_true(fake_done(p));

@@ -38,7 +38,7 @@ void lab_init(struct lab *l, const char *properties, uint32_t n_hosts_max) {
 
 void lab_finish(struct lab *l) {
     spec_release(l->spec);
-    void *all[] = {l->hosts,   l->labels, l->ids,    l->flags, l->current,
+    void *all[] = {l->hosts,   l->labels,  l->ids,    l->flags, l->current,
                    l->foreign, l->failing, l->wanted, l->group, l->reasons};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         free(all[i]);

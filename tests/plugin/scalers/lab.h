@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hosts on a table for the placement functions of the shipped scalers, linked in without the border.
+ * Hosts on a table for the placement functions of the shipped scalers, linked in without the
+ * border.
  */
 #ifndef TESTS_SCALERS_LAB_H
 #define TESTS_SCALERS_LAB_H

@@ -91,7 +91,8 @@ static const struct {
     {"{\"instances\":1,\"spreads\":[]}", " 'spreads' is not known here"},
     {"{\"instances\":1,\"spread\":[\"x\"]}", "/spread/0 must be an object"},
     {"{\"instances\":1,\"spread\":[{}]}", "/spread/0 has no name"},
-    {"{\"instances\":1,\"spread\":[{\"name\":\"a\"},{\"name\":1}]}", "/spread/1/name must be a str"},
+    {"{\"instances\":1,\"spread\":[{\"name\":\"a\"},{\"name\":1}]}",
+     "/spread/1/name must be a str"},
     {"{\"instances\":1,\"spread\":[{\"name\":\"a\",\"requirement\":{}}]}",
      "/spread/0/requirement is not known here"},
     {"{\"instances\":1,\"spread\":[{\"name\":\"a\",\"weight\":\"1\"}]}",
@@ -104,11 +105,15 @@ static const struct {
      "/spread/0/requirements/a~1b~0c must be a string"},
     {"{\"instances\":1,\"spread\":[{\"name\":\"a\",\"requirements\":{\"k\":\"1\",\"k\":\"1\"}}]}",
      "/spread/0/requirements/k is there twice"},
-    {"{\"instances\":1,\"spread\":[{\"name\":\"a\",\"name\":\"b\"}]}", "/spread/0/name is there tw"},
-    {"{\"instances\":1,\"spread\":[{\"name\":\"\\ud800\"}]}", "/spread/0/name not JSON: a bad escape"},
+    {"{\"instances\":1,\"spread\":[{\"name\":\"a\",\"name\":\"b\"}]}",
+     "/spread/0/name is there tw"},
+    {"{\"instances\":1,\"spread\":[{\"name\":\"\\ud800\"}]}",
+     "/spread/0/name not JSON: a bad escape"},
     {"{\"instances\":1,\"spread\":[{\"name\":\"\\x\"}]}", "/spread/0/name not JSON: a bad escape"},
-    {"{\"instances\":1,\"spread\":[{\"name\":\"a", "/spread/0/name not JSON: a string does not end"},
-    {"{\"instances\":1,\"spread\":[{\"name\":\"a\"} {\"name\":\"b\"}]}", "/spread not JSON: a comma"},
+    {"{\"instances\":1,\"spread\":[{\"name\":\"a",
+     "/spread/0/name not JSON: a string does not end"},
+    {"{\"instances\":1,\"spread\":[{\"name\":\"a\"} {\"name\":\"b\"}]}",
+     "/spread not JSON: a comma"},
 };
 
 static void test_bad(void **state) {
@@ -167,8 +172,8 @@ static void test_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),    cmocka_unit_test(test_many_spreads),
-        cmocka_unit_test(test_bad),     cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_good), cmocka_unit_test(test_many_spreads),
+        cmocka_unit_test(test_bad),  cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
