@@ -62,6 +62,7 @@ void api_destroy(struct api *a) {
         }
     }
     while (a->reqs) {
+        kv_forget(a->env.kv, a->reqs);
         req_destroy(a->reqs);
     }
     for (uint32_t i = 0; i < a->lanes.n; i++) {

@@ -23,8 +23,7 @@ struct journal_entry {
 
 /* kv: NULL: memory only. */
 struct journal *journal_create(struct loop *loop, struct kv *kv, const struct log *log);
-void journal_destroy(
-    struct journal *j); /* what waits is handed to the store; kv goes the same turn */
+void journal_destroy(struct journal *j); /* what waits is handed to the store */
 /* Copies; returns the seq given. */
 uint64_t journal_add(struct journal *j, const struct journal_entry *e);
 /* In order, those behind `after`, of that tenant and lattice ("_" as the lattice: all) and app

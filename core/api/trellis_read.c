@@ -77,6 +77,7 @@ static const struct app_status *write_head(struct jw *w, struct engine *e, const
     const struct app_status *s = e ? engine_status(e, a->name) : NULL;
     if (!s) {
         envelope_default_status(a, false, def);
+        def->generation = a->generation;
         s = def;
     }
     jw_kv(w, "name", a->name);
@@ -88,7 +89,7 @@ static const struct app_status *write_head(struct jw *w, struct engine *e, const
         jw_null(w);
     }
     jw_kv_u64(w, "versions", a->n_versions);
-    jw_kv_u64(w, "generation", a->generation);
+    jw_kv_u64(w, "generation", s->generation); /* what the status speaks of: not before it */
     jw_kv_bool(w, "deleting", a->deleting);
     jw_kv(w, "type", str_c(status_type_name(s->type)));
     jw_kv(w, "message", s->message);

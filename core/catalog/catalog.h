@@ -75,7 +75,7 @@ struct catalog_env {
     void *arg;
 };
 struct catalog *catalog_create(const struct catalog_env *env); /* starts loading at once */
-/* Pending callbacks do not run. The kv must be destroyed in the same turn, before or after. */
+/* Pending callbacks do not run. Before the kv. */
 void catalog_destroy(struct catalog *c);
 bool catalog_loaded(const struct catalog *c);
 bool catalog_idle(const struct catalog *c); /* no write under way */

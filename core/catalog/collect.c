@@ -127,6 +127,7 @@ void collect_version(struct catalog *c, const struct app *a, uint32_t n) {
 void collect_finish(struct catalog *c) {
     for (uint32_t i = 0; i < c->checks.n; i++) {
         struct check *ck = c->checks.at[i].value;
+        kv_forget(c->env.kv, ck);
         mem_free(ck->key);
         mem_free(ck);
     }

@@ -43,6 +43,8 @@ void catalog_import_cancel(struct import *im) {
     if (!im) {
         return;
     }
+    kv_forget(im->source, im);
+    kv_forget(im->kv, im);
     for (uint32_t i = 0; i < im->models.n; i++) {
         model_destroy(im->models.at[i]);
     }

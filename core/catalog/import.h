@@ -24,7 +24,7 @@ struct import *catalog_import_wadm(struct catalog *c, struct kv *source, struct 
                                    const struct log *log, bool multitenant,
                                    void (*done)(void *arg, const struct import_result *r),
                                    void *arg);
-/* Before done: no callback any more. Catalog and stores must be destroyed in the same turn. */
+/* Before done: no callback any more. Then the catalog must be destroyed in the same turn. */
 void catalog_import_cancel(struct import *im);
 
 #endif

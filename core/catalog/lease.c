@@ -6,11 +6,6 @@
 #include "codec/json.h"
 #include "plug/loop.h"
 
-/* What a store call comes back to: outlives the lease when that goes first. */
-struct call {
-    struct lease *lease; /* NULL: gone */
-};
-
 struct lease {
     struct loop *loop;
     struct kv *kv;
@@ -20,7 +15,7 @@ struct lease {
     void (*on_change)(void *arg, bool held, uint64_t epoch);
     void *arg;
     struct loop_timer timer;
-    struct call *call; /* the one under way */
+    bool busy; /* the store owes an answer */
     bool exclusive, held;
     uint64_t epoch, revision;
     int64_t sent_ns;  /* when the write under way began */
@@ -29,22 +24,6 @@ struct lease {
 };
 
 static void look(struct lease *l);
-
-static struct call *begin(struct lease *l) {
-    l->call = mem_zalloc(sizeof(*l->call));
-    l->call->lease = l;
-    return l->call;
-}
-
-/* NULL when the lease is gone. */
-static struct lease *end(struct call *call) {
-    struct lease *l = call->lease;
-    mem_free(call);
-    if (l) {
-        l->call = NULL;
-    }
-    return l;
-}
 
 static void set_held(struct lease *l, bool held) {
     if (l->held != held) {
@@ -78,10 +57,8 @@ static void format(const struct lease *l, const char *holder, uint64_t epoch, st
 }
 
 static void on_written(void *arg, trl_status st, uint64_t revision, const trl_err *err) {
-    struct lease *l = end(arg);
-    if (!l) {
-        return;
-    }
+    struct lease *l = arg;
+    l->busy = false;
     if (st == TRL_OK) {
         l->revision = revision;
         l->until_ns = l->sent_ns + l->ttl_ns; /* from the sending: others count from their seeing */
@@ -100,8 +77,9 @@ static void on_written(void *arg, trl_status st, uint64_t revision, const trl_er
 static void write(struct lease *l, uint64_t expect_rev) {
     struct buf text = BUF_INIT;
     l->sent_ns = loop_now_ns(l->loop);
+    l->busy = true;
     format(l, l->holder, l->epoch, &text);
-    kv_put(l->kv, str_c(l->key), buf_str(&text), expect_rev, on_written, begin(l));
+    kv_put(l->kv, str_c(l->key), buf_str(&text), expect_rev, on_written, l);
     buf_finish(&text);
 }
 
@@ -130,10 +108,8 @@ static void consider(struct lease *l, const struct kv_entry *x) {
 }
 
 static void on_seen(void *arg, trl_status st, const struct kv_entry *x) {
-    struct lease *l = end(arg);
-    if (!l) {
-        return;
-    }
+    struct lease *l = arg;
+    l->busy = false;
     if (st == TRL_OK) {
         consider(l, x);
     } else if (st == TRL_E_NOTFOUND) {
@@ -145,7 +121,8 @@ static void on_seen(void *arg, trl_status st, const struct kv_entry *x) {
 }
 
 static void look(struct lease *l) {
-    kv_get(l->kv, str_c(l->key), on_seen, begin(l));
+    l->busy = true;
+    kv_get(l->kv, str_c(l->key), on_seen, l);
 }
 
 static void on_timer(void *arg) {
@@ -153,8 +130,8 @@ static void on_timer(void *arg) {
     if (l->held && !l->exclusive && loop_now_ns(l->loop) >= l->until_ns) {
         set_held(l, false);
     }
-    if (l->call) {
-        again(l); /* the store still owes an answer */
+    if (l->busy) {
+        again(l);
     } else if (l->held) {
         write(l, l->revision);
         again(l);
@@ -198,13 +175,11 @@ void lease_destroy(struct lease *l) {
         return;
     }
     loop_timer_stop(&l->timer);
-    if (l->held && !l->call) {
+    kv_forget(l->kv, l);
+    if (l->held && !l->busy) {
         format(l, "", l->epoch, &text); /* not deleted: the epoch must go on growing */
         kv_put(l->kv, str_c(l->key), buf_str(&text), l->revision, on_given_back, NULL);
         buf_finish(&text);
-    }
-    if (l->call) {
-        l->call->lease = NULL;
     }
     mem_free(l->key);
     mem_free(l->holder);

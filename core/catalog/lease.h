@@ -17,6 +17,7 @@ struct lease *lease_create(struct loop *loop, struct kv *kv, const struct log *l
                            str lattice, str holder, int64_t ttl_ns,
                            void (*on_change)(void *arg, bool held, uint64_t epoch), void *arg);
 bool lease_held(const struct lease *l);
-void lease_destroy(struct lease *l); /* gives it back when held (best effort, no callback) */
+void lease_destroy(
+    struct lease *l); /* gives it back when held (best effort, no callback); before the kv */
 
 #endif

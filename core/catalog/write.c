@@ -77,6 +77,7 @@ void write_finish(struct catalog *c) {
         while (e->first) {
             struct write_op *w = e->first;
             e->first = w->next;
+            kv_forget(c->env.kv, w);
             op_destroy(w);
         }
     }

@@ -59,6 +59,17 @@ void kv_destroy(struct kv *k) {
     mem_free(k);
 }
 
+void kv_forget(struct kv *k, const void *arg) {
+    struct kv_watch *next;
+    for (struct kv_watch *r = k->requests; r; r = next) {
+        next = r->next;
+        if (r->arg == arg) {
+            op_forget(r->op);
+            end(r);
+        }
+    }
+}
+
 uint32_t kv_flags(const struct kv *k) {
     return k->t->flags;
 }

@@ -37,6 +37,8 @@ void kv_list(struct kv *k, str prefix, str after, uint32_t limit,
 struct kv_watch *kv_watch(struct kv *k, str prefix, void (*on_entry)(void *arg, const struct kv_entry *e),
                           void (*on_end)(void *arg, trl_status st), void *arg);
 void kv_watch_end(struct kv_watch *w);
+/* No callback with that arg runs any more; writes under way may still happen. */
+void kv_forget(struct kv *k, const void *arg);
 void kv_info(struct kv *k, void (*done)(void *arg, trl_status st, str json), void *arg);
 
 #endif

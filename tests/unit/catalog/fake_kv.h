@@ -36,6 +36,7 @@ struct kv {
     bool dead;
     bool mute; /* answers wait for fake_unmute */
     VEC(struct fake_job *) muted;
+    VEC(struct fake_job *) pending;
     trl_status fail_put; /* next puts of heads answer this ... */
     uint32_t n_fail_put; /* ... so many times */
     bool fail_after;     /* ... although they were written */
@@ -74,6 +75,7 @@ struct fake_job {
     uint64_t expect, revision;
     uint32_t flags;
     trl_status st;
+    bool forgotten;
     kv_done_fn done;
     void (*on_get)(void *arg, trl_status st, const struct kv_entry *e);
     void (*on_entry)(void *arg, const struct kv_entry *e);
@@ -100,6 +102,7 @@ static inline struct fake_job *fake_job(struct kv *k, enum fake_verb verb, str k
     j->key = str_dup(key);
     j->arg = arg;
     k->jobs++;
+    *VEC_ADD(&k->pending) = j;
     loop_post(k->store->loop, fake_run, j);
     return j;
 }
@@ -224,8 +227,20 @@ static inline void fake_run(void *arg) {
         return;
     }
     bool watch = j->verb == FAKE_TELL || j->verb == FAKE_SNAPSHOT || j->verb == FAKE_END;
+    for (uint32_t n = 0; n < k->pending.n; n++) {
+        if (k->pending.at[n] == j) {
+            k->pending.at[n] = k->pending.at[--k->pending.n];
+        }
+    }
+    if (j->forgotten) {
+        j->done = NULL;
+    }
     if (watch && (!k->dead || j->verb == FAKE_END)) {
         fake_run_watch(j);
+    } else if (j->forgotten && (j->verb == FAKE_GET || j->verb == FAKE_LIST || !j->done)) {
+        if (j->verb == FAKE_PUT || j->verb == FAKE_DEL) {
+            fake_put(j);
+        }
     } else if (!k->dead && j->verb == FAKE_GET) {
         struct fake_entry *e = fake_find(s, str_c(j->key), &i);
         bool there = e && e->value;
@@ -245,7 +260,14 @@ static inline void fake_run(void *arg) {
     mem_free(j->value);
     mem_free(j);
     if (--k->jobs == 0 && k->dead) {
+        VEC_FREE(&k->pending);
         mem_free(k);
+    }
+}
+
+void kv_forget(struct kv *k, const void *arg) {
+    for (uint32_t i = 0; i < k->pending.n; i++) {
+        k->pending.at[i]->forgotten |= k->pending.at[i]->arg == arg;
     }
 }
 
@@ -310,6 +332,7 @@ static inline struct kv *fake_kv(struct fake_store *s) {
 void kv_destroy(struct kv *k) {
     k->dead = true;
     if (k->jobs == 0) {
+        VEC_FREE(&k->pending);
         mem_free(k);
     }
 }

@@ -168,6 +168,19 @@ static void test_unreadable_record(void **state) {
     teardown(&f);
 }
 
+static void test_destroyed_at_once(void **state) {
+    struct fix f;
+    (void)state;
+    setup(&f, 0);
+    start(&f, &f.a, "a");
+    lease_destroy(f.a.l); /* the store still owes it an answer */
+    f.a.l = NULL;
+    loop_advance(f.store.loop, S);
+    assert_int_equal(f.a.changes, 0);
+    start(&f, &f.b, "b");
+    teardown(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_holds),
@@ -177,6 +190,7 @@ int main(void) {
         cmocka_unit_test(test_stolen),
         cmocka_unit_test(test_exclusive_store),
         cmocka_unit_test(test_unreadable_record),
+        cmocka_unit_test(test_destroyed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
