@@ -78,8 +78,8 @@ int suite_open(struct suite *s) {
                                            : loop_create_uv(1);
         s->plug = plug_create(s->loop, &s->log, &dir, 1);
     }
-    if (plug_inst_create(s->plug, s->kind, s->component, str_c(s->config), NULL, 0, &s->inst,
-                         &err) < 0) {
+    if (plug_inst_create(s->plug, s->kind, s->component, str_c(s->config), s->ifaces, s->n_ifaces,
+                         &s->inst, &err) < 0) {
         CHECK(s, 0, "create: %s", err.msg);
         s->inst = NULL;
         return -1;

@@ -22,7 +22,9 @@ struct suite {
     trl_inst *raw;
     const void *table;
     int checks, failures, opened;
-    void *user; /* for the cases */
+    void *user;                      /* for the cases */
+    const struct plug_iface *ifaces; /* offered to the instance */
+    uint32_t n_ifaces;
 };
 
 /* 0, or a failure was counted. */
