@@ -28,8 +28,9 @@ struct node {
 #define NODE_LOCAL_TAG 1u /* YAML: has a tag of its own (!x) */
 #define NODE_BAD_TAG   2u /* YAML: !!int, !!bool, !!float or !!null on a text that is none */
 #define NODE_WIDE      4u /* YAML: an integer beyond 64 bits that wadm's decoder refuses */
-#define NODE_INEXACT   8u /* NODE_FLOAT: an integer beyond 64 bits; NODE_STRING: a number too large \
-                           */
+#define NODE_INEXACT                                                                               \
+    8u /* NODE_FLOAT: an integer beyond 64 bits; NODE_STRING: a number too large                   \
+        */
 
 /* A place in a document, from 1; columns count characters. 0: unknown */
 struct text_pos {
