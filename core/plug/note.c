@@ -87,7 +87,7 @@ static bool walk_notes(str notes, str *ret) {
             return false;
         }
         if (n.n_type == NOTE_TYPE && nm.len == 4 && memcmp(nm.ptr, "TRL", 4) == 0) {
-            if (d.len && d.ptr[d.len - 1] == '\0') {
+            while (d.len && d.ptr[d.len - 1] == '\0') {
                 d.len--;
             }
             *ret = d;
