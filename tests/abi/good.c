@@ -21,7 +21,7 @@ struct trl_inst {
     int mode; /* 0 ok, 1 fail, 2 never */
     trl_op *start;
     trl_op *open[MAX_OPS]; /* waiting to be cancelled */
-    trl_op *sub;
+    trl_op *subs[MAX_OPS];
     trl_op *link;
     uint32_t flood; /* emitted so far */
 };
@@ -38,15 +38,19 @@ static void entry(trl_inst *in, trl_op *op, trl_str key) {
     trl_op_ok(in->h, op);
 }
 
-static int keep(trl_inst *in, trl_op *op) {
+static int keep_in(trl_inst *in, trl_op **list, trl_op *op) {
     for (int i = 0; i < MAX_OPS; i++) {
-        if (!in->open[i]) {
-            in->open[i] = op;
+        if (!list[i]) {
+            list[i] = op;
             return 1;
         }
     }
     trl_op_fail(in->h, op, TRL_E_BUSY, "too many at once");
     return 0;
+}
+
+static int keep(trl_inst *in, trl_op *op) {
+    return keep_in(in, in->open, op);
 }
 
 static struct later *later(trl_inst *in, trl_op *op) {
@@ -142,14 +146,14 @@ static void resume(trl_inst *in, trl_op *op) {
 }
 
 static void cancel(trl_inst *in, trl_op *op) {
+    int mine = in->link == op;
     for (int i = 0; i < MAX_OPS; i++) {
-        if (in->open[i] == op) {
-            in->open[i] = NULL;
-            trl_op_fail(in->h, op, TRL_E_CANCELLED, "cancelled");
-        }
+        mine |= in->open[i] == op || in->subs[i] == op;
+        in->open[i] = in->open[i] == op ? NULL : in->open[i];
+        in->subs[i] = in->subs[i] == op ? NULL : in->subs[i];
     }
-    if (in->sub == op || in->link == op) {
-        *(in->sub == op ? &in->sub : &in->link) = NULL;
+    in->link = in->link == op ? NULL : in->link;
+    if (mine) {
         trl_op_fail(in->h, op, TRL_E_CANCELLED, "cancelled");
     }
 }
@@ -160,8 +164,10 @@ static const trl_store_v1 store = {sizeof(store), TRL_S_ACKED, get,    put,    d
 /* Transport */
 
 static void publish(trl_inst *in, trl_op *op, const trl_msg *m) {
-    if (in->sub) {
-        in->msg->deliver(in->sub, m);
+    for (int i = 0; i < MAX_OPS; i++) {
+        if (in->subs[i]) {
+            in->msg->deliver(in->subs[i], m);
+        }
     }
     if (op) {
         trl_op_ok(in->h, op);
@@ -192,7 +198,7 @@ static void subscribe(trl_inst *in, trl_op *op, trl_str subject, trl_str queue) 
     if (trl_str_is(subject, "broken")) {
         trl_op_fail(in->h, op, TRL_E_DENIED, "not for you");
     } else {
-        in->sub = op;
+        keep_in(in, in->subs, op);
     }
 }
 static void watch_link(trl_inst *in, trl_op *op) {
