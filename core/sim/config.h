@@ -65,6 +65,10 @@ struct sim_config {
     int64_t link_lag_ns;                /* link.get shows the links as they were so long ago */
     struct sim_faults faults;
     bool table_lock, auctions, builtins, allow_latest;
+    /* Over a bus: one subscription per lattice for what is addressed to hosts, and not one per
+     * host. Cheaper with very many hosts, but only clients that read a Status header learn at once
+     * that a host is gone. */
+    bool wildcard;
     enum sim_secrets secrets;
 };
 

@@ -65,6 +65,7 @@ bool world_provider_health(struct vhost *h, str id, char health);
 void world_set_faults(struct world *w, const struct sim_faults *f);
 const struct sim_faults *world_faults(const struct world *w);
 void world_host_faults(struct vhost *h, const struct sim_faults *f); /* NULL: as all again */
+const struct sim_faults *world_host_faults_now(const struct vhost *h);
 /* text NULL takes the pattern back. */
 void world_image_fault(struct world *w, str pattern, const char *text);
 

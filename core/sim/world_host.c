@@ -187,6 +187,10 @@ void world_host_faults(struct vhost *h, const struct sim_faults *f) {
     h->faults = f ? mem_dup(f, sizeof(*f)) : NULL;
 }
 
+const struct sim_faults *world_host_faults_now(const struct vhost *h) {
+    return faults_of(h);
+}
+
 void world_image_fault(struct world *w, str pattern, const char *text) {
     for (uint32_t i = 0; i < w->image_faults.n; i++) {
         struct image_fault *f = &w->image_faults.at[i];
