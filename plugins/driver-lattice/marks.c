@@ -116,6 +116,8 @@ void trials_clean(struct host *h, const struct inventory *inv, size_t n_real) {
         const trl_running *e = &inv->entries[i];
         if (e->count > 0 && !update_owns_trial(h, e->unit_id)) {
             struct scale s = {.host_id = host_id(h), .unit_id = e->unit_id};
+            s.annotations = e->annotations; /* echoed when it is gone already */
+            s.n_annotations = e->n_annotations;
             call_start(l, proto_op("component.scale", host_id(h)), proto_scale(&s),
                        l->d->set.timeout_ns, on_cleaned, NULL);
         }

@@ -234,8 +234,10 @@ static void send_scale(struct update *u, const char *unit, const struct side *si
         s.n_annotations = side->n_notes;
         s.limits = side == &u->to ? trl_cstr(u->limits) : s.limits;
         mark_set(u->h, &s, 0);
-    } else if (l->d->set.stop_with_ref && side) {
-        s.image = trl_cstr(side->image);
+    } else if (side) {
+        s.image = l->d->set.stop_with_ref ? trl_cstr(side->image) : s.image;
+        s.annotations = side->notes; /* echoed when nothing runs: a trial is known by them */
+        s.n_annotations = side->n_notes;
     }
     u->call = call_start(l, proto_op(provider ? "provider.start" : "component.scale", s.host_id),
                          provider ? proto_provider_start(&s) : proto_scale(&s),
