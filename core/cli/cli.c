@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "cli/wadm.h"
+#include "sim/sim.h"
 
 static const struct command *const families[] = {cli_plane_commands, cli_app_commands,
                                                  cli_host_commands, cli_tool_commands};
@@ -365,6 +366,9 @@ int cli_main(int argc, char **argv) {
         return cmd ? run(cmd, argc - 3, argv + 3)
                    : cli_fail(EXIT_USAGE, "unknown command `%s %s`: see `trellis %s --help`", first,
                               argv[2], first);
+    }
+    if (strcmp(first, "sim") == 0) {
+        return sim_main(argc - 1, argv + 1);
     }
     const struct command *cmd = find(NULL, first);
     return cmd ? run(cmd, argc - 2, argv + 2)

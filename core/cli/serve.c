@@ -185,7 +185,7 @@ int serve_run(const struct serve_options *o) {
     s.rc = open_socket(&s);
     if (s.rc) {
         stop(&s);
-    } else if (o->sim_hosts || o->n_manifests) {
+    } else if (o->always_up) {
         s.up = up_create(o, s.loop, &s.log, s.plane, on_up_done, &s);
     }
     loop_run(s.loop);

@@ -130,6 +130,9 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
     if (st == TRL_OK && s->verb == TRL_DO_LINK_RENEW) {
         renewed(s);
     }
+    if (current && st == TRL_E_TIMEOUT) {
+        ledger_doubt(&e->l, i);
+    }
     if (current && st != TRL_OK) {
         fail(e, i, text);
     } else if (current && (s->verb == TRL_DO_SCALE || s->verb == TRL_DO_PROVIDER_START)) {

@@ -102,6 +102,16 @@ static void learn_all(struct engine *e, struct desired_app *a) {
     a->known_all = true;
 }
 
+static void drop_app(struct engine *e, struct desired_app *a) {
+    e->leavers -= a->olds.n > 0;
+    for (uint32_t i = 0; i < e->dirty.n; i++) {
+        if (e->dirty.at[i] == a) {
+            e->dirty.at[i] = NULL;
+        }
+    }
+    desired_remove(&e->d, a);
+}
+
 static void plan_one(struct engine *e, struct desired_app *a) {
     struct plan_in in;
     engine_plan_in(e, &in);
@@ -120,7 +130,11 @@ static void plan_one(struct engine *e, struct desired_app *a) {
         engine_wake_at(e, e->plan.wake_ns);
     }
     settle_head(e, a, &e->plan);
+    bool leave = e->plan.done_undeploy && a->olds.n == 0 && !e->plan.pending;
     take_status(e, a);
+    if (leave) {
+        drop_app(e, a);
+    }
 }
 
 static void pass(void *arg) {
@@ -185,8 +199,30 @@ void engine_wake_at(struct engine *e, int64_t at_ns) {
     }
 }
 
+static bool all_heard(const struct engine *e) {
+    for (uint32_t i = 0; i < e->o.order.n; i++) {
+        const struct seen_host *h = &e->o.hosts.at[e->o.order.at[i]];
+        if (h->suspect || h->stale) {
+            return false;
+        }
+    }
+    return e->o.order.n > 0;
+}
+
+/* A link or config request that nobody answered may have been carried out, or may be yet: what is
+ * there is read again once every host is heard from. */
+static void resolve_doubts(struct engine *e) {
+    if (e->l.n_doubts && !e->syncing && !e->reading && e->link_up && all_heard(e) &&
+        engine_now(e) - e->resynced_ns >= 2 * NS_PER_S) {
+        observed_forget_configs(&e->o);
+        e->resolving = true;
+        engine_resync(e);
+    }
+}
+
 static void on_tick(void *arg) {
     struct engine *e = arg;
+    resolve_doubts(e);
     dispatch_deadlines(e);
     hostlife_tick(e);
     loop_timer_start(&e->tick, NS_PER_S);
@@ -252,6 +288,11 @@ static void on_resynced(void *arg, trl_status st, trl_bytes result, const trl_er
     (void)result;
     e->resync_op = NULL;
     e->syncing = false;
+    e->resynced_ns = engine_now(e);
+    if (e->resolving && st == TRL_OK && all_heard(e)) {
+        ledger_certain(&e->l, LEDGER_SHARED);
+    }
+    e->resolving = false;
     if (e->resync_again) {
         e->resync_again = false;
         engine_resync(e);
@@ -316,16 +357,6 @@ static void set_olds(struct engine *e, struct desired_app *a, const struct app *
         }
     }
     e->leavers += a->olds.n > 0;
-}
-
-static void drop_app(struct engine *e, struct desired_app *a) {
-    e->leavers -= a->olds.n > 0;
-    for (uint32_t i = 0; i < e->dirty.n; i++) {
-        if (e->dirty.at[i] == a) {
-            e->dirty.at[i] = NULL;
-        }
-    }
-    desired_remove(&e->d, a);
 }
 
 /* An app that takes something down is named by no index: it is dirty for any news of its kind. */
@@ -468,9 +499,26 @@ static void touch_users(struct engine *e, const struct map *index, str key) {
     }
 }
 
-static void touch_app(struct engine *e, uint32_t app) {
-    struct desired_app *a =
-        app == INTERN_NONE ? NULL : desired_find(&e->d, intern_str(&e->o.names, app));
+/* An entry with our mark whose app is stored but not deployed is a leftover nobody remembers: it
+ * came back with a host that was away when the rest was taken down. */
+static struct desired_app *orphaned(struct engine *e, str app) {
+    const struct app *head =
+        catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), app);
+    if (!head) {
+        return NULL; /* not of our store: shown, never touched */
+    }
+    struct desired_app *a = desired_add(&e->d, app);
+    a->generation = head->generation;
+    return a;
+}
+
+static void touch_app(struct engine *e, const struct seen_entry *entry) {
+    if (!entry || !entry->managed || entry->app == INTERN_NONE) {
+        return;
+    }
+    str app = intern_str(&e->o.names, entry->app);
+    struct desired_app *a = desired_find(&e->d, app);
+    a = a ? a : orphaned(e, app);
     if (a) {
         engine_dirty(e, a);
     }
@@ -484,9 +532,7 @@ static void touched(void *arg, enum obs_what what, uint32_t id, str key) {
     } else if (what == OBS_UNIT) {
         touch_users(e, &e->d.unit_users, intern_str(&e->o.names, id));
         for (uint32_t i = 0; i < e->o.units.at[id].slots.n; i++) {
-            const struct seen_entry *entry =
-                observed_entry(&e->o, e->o.units.at[id].slots.at[i], id);
-            touch_app(e, entry ? entry->app : INTERN_NONE);
+            touch_app(e, observed_entry(&e->o, e->o.units.at[id].slots.at[i], id));
         }
         touch_leavers(e);
     } else if (what == OBS_LINK && key.len == 0) {

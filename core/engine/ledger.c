@@ -146,6 +146,23 @@ void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_
     i->text = str_dup(text);
 }
 
+void ledger_doubt(struct ledger *l, struct ledger_item *i) {
+    l->n_uncertain += !i->uncertain;
+    l->n_doubts += !i->uncertain && i->host == 0;
+    i->uncertain = true;
+}
+
+void ledger_certain(struct ledger *l, uint32_t host_slot) {
+    for (uint32_t k = 0; l->n_uncertain && k < l->items.n; k++) {
+        struct ledger_item *i = l->items.at[k].value;
+        if (i->uncertain && i->host == host_slot + 1) {
+            i->uncertain = false;
+            l->n_uncertain--;
+            l->n_doubts -= i->host == 0;
+        }
+    }
+}
+
 void ledger_forgive(struct ledger *l, str app) {
     for (uint32_t k = 0; k < l->items.n; k++) {
         struct ledger_item *i = l->items.at[k].value;
@@ -177,6 +194,7 @@ void ledger_drop_host(struct ledger *l, uint32_t host_slot) {
         memcpy(&unit, key + 5, 4);
         forget_slot(l, unit, host_slot);
         map_del(&l->items, str_n(key, sizeof(key)));
+        l->n_uncertain -= i->uncertain;
         landed(l, i);
         item_free(i);
     }

@@ -15,7 +15,8 @@
 
 struct ledger_item {
     bool inflight;
-    bool acked; /* the host took it; the observation is awaited */
+    bool acked;     /* the host took it; the observation is awaited */
+    bool uncertain; /* it never answered: it may still do it when it wakes up */
     uint32_t verb;
     uint32_t count;     /* SCALE, UPDATE: what it will be */
     uint64_t want_hash; /* of what was asked for */
@@ -36,7 +37,8 @@ struct ledger_item {
 
 struct ledger {
     struct map items; /* key -> struct ledger_item */
-    uint32_t n_inflight;
+    uint32_t n_inflight, n_uncertain;
+    uint32_t n_doubts;     /* of n_uncertain: links and configs */
     VEC(uint32_t) pending; /* by host slot: instances on their way there */
     VEC(struct unit_slots {
         VEC(uint32_t)
@@ -60,6 +62,11 @@ void ledger_settle(struct ledger *l, struct ledger_item *i);
 /* It failed: back-off 1 s x 2 up to 5 min, +-20 %. */
 void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns, int64_t wall_ms,
                  struct rng *rng);
+/* Nobody ever answered (doubt), until what it was about was read again: a host was heard from in
+ * full, or LEDGER_SHARED, all links and configs were read while every host was heard from. */
+#define LEDGER_SHARED UINT32_MAX
+void ledger_doubt(struct ledger *l, struct ledger_item *i);
+void ledger_certain(struct ledger *l, uint32_t host_slot);
 /* Forgets the back-offs of an app (a new generation). */
 void ledger_forgive(struct ledger *l, str app);
 /* Drops everything about a host. */

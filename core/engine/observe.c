@@ -26,6 +26,10 @@ void engine_report(struct engine *e, const trl_report *r) {
     }
     bool first = e->o.order.n == 0;
     uint32_t slot = observed_report(&e->o, r);
+    if (e->l.n_uncertain && (r->flags & TRL_REPORT_FULL)) {
+        ledger_certain(&e->l, slot);
+        engine_dirty_all(e);
+    }
     if (e->l.n_inflight && (r->flags & TRL_REPORT_FULL)) {
         settle_host(e, slot);
     } else if (e->l.n_inflight) {

@@ -67,15 +67,17 @@ static void remove_on(struct leftovers *x, uint32_t slot, uint32_t unit) {
     a->flags = TRL_ACT_RUNNING | (provider ? TRL_ACT_PROVIDER : 0);
 }
 
-/* A start that is still under way for a unit nobody wants any more: its end decides. */
+/* A start that is under way for a unit nobody wants any more, or that was never answered: its end
+ * decides. */
 static void in_flight(struct leftovers *x, uint32_t unit) {
     struct planner *p = x->p;
-    for (uint32_t i = 0; unit < p->l->by_unit.n && i < p->l->by_unit.at[unit].slots.n; i++) {
-        const struct ledger_item *item =
-            ledger_unit(p->l, p->l->by_unit.at[unit].slots.at[i], unit);
-        if (item && item->inflight &&
-            !observed_entry(p->o, p->l->by_unit.at[unit].slots.at[i], unit)) {
-            x->open++;
+    const struct ledger *l = p->l;
+    for (uint32_t i = 0; unit < l->by_unit.n && i < l->by_unit.at[unit].slots.n; i++) {
+        uint32_t slot = l->by_unit.at[unit].slots.at[i];
+        const struct ledger_item *item = ledger_unit(l, slot, unit);
+        if (item && !observed_entry(p->o, slot, unit)) {
+            x->open += item->inflight;
+            x->held += !item->inflight && item->uncertain;
         }
     }
 }
@@ -128,6 +130,10 @@ static void links(struct leftovers *x, bool from_provider) {
             x->unknown |= !p->o->links_known;
             const struct seen_link *seen = observed_link(p->o, l->key);
             const struct ledger_item *item = ledger_text(p->l, 'l', l->key);
+            if (!seen && item && item->uncertain && !item->inflight) {
+                x->held++;
+                continue;
+            }
             if ((!seen && !(item && item->inflight)) || waits(x, item)) {
                 continue;
             }
@@ -184,6 +190,10 @@ static void configs(struct leftovers *x) {
             struct seen_config seen = observed_get_config(p->o, c->name);
             const struct ledger_item *item = ledger_text(p->l, 'c', c->name);
             x->unknown |= !seen.known;
+            if (!seen.present && item && item->uncertain && !item->inflight) {
+                x->held++;
+                continue;
+            }
             if (!seen.known || (!seen.present && !(item && item->inflight)) || waits(x, item)) {
                 continue;
             }

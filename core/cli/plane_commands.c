@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 — trellis serve, up, sim. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/files.h"
+#include "cli/nats_client.h"
+#include "cli/serve.h"
+#include "codec/json.h"
+#include "plane/socket.h"
+#include "sim/sim_main.h"
+
+static int load(struct cli *c, struct config *config) {
+    const char *path = cli_option(c, "config");
+    struct buf text = BUF_INIT;
+    struct findings f;
+    struct err e = ERR_INIT;
+    int rc = EXIT_DONE;
+    if (!path) {
+        return rc;
+    }
+    if (file_read(path, &text, &e) < 0) {
+        return cli_fail(EXIT_INPUT, "%s", e.msg);
+    }
+    findings_init(&f);
+    if (config_parse(config, str_c(path), buf_str(&text), &f) < 0) {
+        struct buf line = BUF_INIT;
+        for (uint32_t i = 0; i < f.n; i++) {
+            buf_clear(&line);
+            finding_format(&f.at[i], str_c(path), &line);
+            fprintf(stderr, "%s\n", line.ptr);
+        }
+        buf_finish(&line);
+        rc = EXIT_INPUT;
+    }
+    findings_finish(&f);
+    buf_finish(&text);
+    return rc;
+}
+
+/* --plugin-dir comes before the file's plugin_dirs. */
+static void add_dirs(struct cli *c, struct config *config) {
+    uint32_t n = c->connect.n_plugin_dirs + config->n_plugin_dirs;
+    const char **dirs = ARENA_ARRAY(&config->arena, const char *, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        dirs[i] = i < c->connect.n_plugin_dirs ? c->connect.plugin_dirs[i]
+                                               : config->plugin_dirs[i - c->connect.n_plugin_dirs];
+    }
+    config->plugin_dirs = dirs;
+    config->n_plugin_dirs = n;
+}
+
+/* NATS options of the command line beat the file. */
+static void add_nats(struct cli *c, struct config *config) {
+    struct buf json = BUF_INIT;
+    struct arena a = ARENA_INIT;
+    struct node *n = NULL;
+    nats_config_json(&c->connect, &json);
+    bool nats = str_is(config->transport.name, "nats");
+    if (nats && c->connect.nats_url && json_parse(buf_str(&json), &a, &n, NULL) == 0) {
+        for (uint32_t i = 0; i < n->n; i++) {
+            struct buf value = BUF_INIT;
+            struct jw w;
+            if (str_is(n->members[i].key, "name")) {
+                continue;
+            }
+            jw_init(&w, &value, false);
+            jw_node(&w, n->members[i].value);
+            config_plugin_set(config, &config->transport, n->members[i].key.ptr, buf_str(&value));
+            if (str_is(config->store.name, "nats-kv")) {
+                config_plugin_set(config, &config->store, n->members[i].key.ptr, buf_str(&value));
+            }
+            buf_finish(&value);
+        }
+    }
+    arena_finish(&a);
+    buf_finish(&json);
+}
+
+static int serve(struct cli *c) {
+    struct config config;
+    config_defaults(&config);
+    config.log_level = c->log.level;
+    int rc = load(c, &config);
+    if (rc == EXIT_DONE) {
+        add_dirs(c, &config);
+        add_nats(c, &config);
+        struct serve_options o = {.config = &config, .sim_lattice = c->lattice};
+        rc = serve_run(&o);
+    }
+    config_finish(&config);
+    return rc;
+}
+
+static void set_string(struct config *config, struct plugin_choice *p, const char *key,
+                       const char *value) {
+    struct buf json = BUF_INIT;
+    struct jw w;
+    jw_init(&w, &json, false);
+    jw_cstr(&w, value);
+    config_plugin_set(config, p, key, buf_str(&json));
+    buf_finish(&json);
+}
+
+static int up(struct cli *c) {
+    struct config config;
+    uint64_t hosts = 3;
+    const char *n = cli_option(c, "hosts"), *data = cli_option(c, "data");
+    if (n && (!str_u64(str_c(n), &hosts) || hosts > 10000)) {
+        return cli_fail(EXIT_USAGE, "--hosts %s: a number up to 10000", n);
+    }
+    config_defaults(&config);
+    config.log_level = cli_option(c, "verbose") ? TRL_LOG_INFO : TRL_LOG_WARN;
+    config.transport = (struct plugin_choice){STR("inproc"), STR("{}"), NULL};
+    config.store = (struct plugin_choice){cli_option(c, "memory") ? STR("memory") : STR("file"),
+                                          STR("{}"), NULL};
+    char *state = state_default_dir(), *socket = NULL;
+    struct buf dir = BUF_INIT;
+    buf_addf(&dir, "%s/%s", data ? data : state, data ? "store" : c->connect.name);
+    if (!cli_option(c, "memory")) {
+        set_string(&config, &config.store, "dir", dir.ptr);
+    }
+    socket =
+        c->connect.socket ? mem_strdup(c->connect.socket) : socket_default_path(c->connect.name);
+    config.socket = str_c(socket);
+    int rc = load(c, &config);
+    if (rc == EXIT_DONE) {
+        add_dirs(c, &config);
+        struct serve_options o = {.config = &config,
+                                  .sim_hosts = (uint32_t)hosts,
+                                  .sim_lattice = c->lattice,
+                                  .manifests = (const char *const *)c->argv,
+                                  .n_manifests = (uint32_t)c->argc,
+                                  .colour = c->colour,
+                                  .once = cli_option(c, "once") != NULL,
+                                  .always_up = true};
+        rc = serve_run(&o);
+    }
+    buf_finish(&dir);
+    mem_free(state);
+    mem_free(socket);
+    config_finish(&config);
+    return rc;
+}
+
+const struct command cli_plane_commands[] = {
+    {NULL, "up", "[FILE...]", "everything in one process: bus, store, hosts; deploys the files",
+     "Runs until Ctrl-C. The other commands find it by its socket.\n\n"
+     "      --hosts N        simulated hosts (default 3)\n"
+     "      --data DIR       where the store lives (default: $XDG_STATE_HOME/trellis)\n"
+     "      --memory         keep nothing\n"
+     "      --once           end when everything is deployed (0) or not in time (1)\n"
+     "  -c, --config FILE    start from this configuration\n"
+     "      --verbose        log what happens\n",
+     up},
+    {NULL, "serve", "", "serve the API and reconcile, over NATS unless configured otherwise",
+     "Without a file: NATS on 127.0.0.1:4222, its key-value store, every lattice.\n\n"
+     "  -c, --config FILE    configuration (docs/operating.md)\n",
+     serve},
+    {NULL, "sim", "[OPTIONS]", "virtual wasmCloud 1.9 hosts on a bus, for tests and trials",
+     "`trellis sim --help` has options of its own.\n", NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
+};

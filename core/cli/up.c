@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/up.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/app_show.h"
+#include "cli/cli.h"
+#include "cli/files.h"
+#include "codec/json.h"
+#include "sim/sim.h"
+
+#define FOLLOW_NS  (100ll * 1000000ll)
+#define GIVE_UP_NS (120ll * 1000000000ll)
+
+struct up_app {
+    struct up *up;
+    char *name;
+    bool done, failed;
+};
+
+struct up {
+    const struct serve_options *o;
+    struct loop *loop;
+    const struct log *log;
+    struct plane *plane;
+    struct sim *sim;
+    struct loop_timer follow;
+    int64_t until_ns;
+    VEC(struct up_app *) apps;
+    uint32_t next;   /* manifest to send */
+    struct buf last; /* what is on the screen */
+    uint32_t lines;
+    bool finished, stopping;
+    void (*done)(void *arg, int rc);
+    void *arg;
+};
+
+static void finish(struct up *u, int rc) {
+    if (!u->finished) {
+        u->finished = true;
+        u->done(u->arg, rc);
+    }
+}
+
+/* The live tree: all apps, redrawn in place on a terminal, printed when changed elsewhere. */
+static void draw(struct up *u, const struct buf *tree) {
+    if (str_eq(buf_str(tree), buf_str(&u->last))) {
+        return;
+    }
+    if (u->o->colour && u->lines) {
+        printf("\033[%uA\033[J", u->lines);
+    }
+    fwrite(tree->ptr, 1, tree->len, stdout);
+    fflush(stdout);
+    u->lines = 0;
+    for (size_t i = 0; i < tree->len; i++) {
+        u->lines += tree->ptr[i] == '\n';
+    }
+    buf_clear(&u->last);
+    buf_add_str(&u->last, buf_str(tree));
+}
+
+struct status_ask {
+    struct up_app *app;
+    struct buf *tree;
+    bool colour;
+};
+
+/* Questions to the API are answered within the call. */
+static void on_status(void *arg, str json) {
+    struct status_ask *q = arg;
+    struct arena a = ARENA_INIT;
+    struct node *n = NULL;
+    if (json_parse(json, &a, &n, NULL) == 0) {
+        const struct node *data = node_get(n, "data");
+        str type = node_text(data, "type", STR(""));
+        app_tree(data, q->colour, q->tree);
+        q->app->done = str_is(type, "deployed");
+    }
+    arena_finish(&a);
+}
+
+static void on_follow(void *arg) {
+    struct up *u = arg;
+    struct buf tree = BUF_INIT;
+    bool all = true, failed = false;
+    for (uint32_t i = 0; i < u->apps.n; i++) {
+        struct up_app *x = u->apps.at[i];
+        struct buf subject = BUF_INIT;
+        struct status_ask q = {x, &tree, u->o->colour};
+        if (!x->failed) {
+            buf_addf(&subject, "trellis.api.%s.app.status.%s", u->o->sim_lattice, x->name);
+            api_request(plane_api(u->plane), buf_str(&subject), NULL, 0, STR_NONE, on_status, &q);
+        }
+        all &= x->done || x->failed;
+        failed |= x->failed;
+        buf_finish(&subject);
+    }
+    if (tree.len) {
+        draw(u, &tree);
+    }
+    buf_finish(&tree);
+    if (all || loop_now_ns(u->loop) > u->until_ns) {
+        if (all && !failed && u->apps.n && !u->o->once) {
+            printf("\nDeployed. Ask it from a second terminal:  trellis app list\n"
+                   "Ctrl-C stops it.\n");
+            fflush(stdout);
+        }
+        finish(u, failed ? EXIT_INPUT : all ? EXIT_DONE : EXIT_NO);
+        return;
+    }
+    loop_timer_start(&u->follow, FOLLOW_NS);
+}
+
+static void send_next(struct up *u);
+
+static void on_applied(void *arg, str json) {
+    struct up_app *x = arg;
+    struct up *u = x->up;
+    struct arena a = ARENA_INIT;
+    struct node *n = NULL;
+    const char *file = u->o->manifests[u->next - 1];
+    bool ok = json_parse(json, &a, &n, NULL) == 0 && str_is(node_text(n, "result", STR("")), "ok");
+    const struct node *findings = node_get(n, "findings");
+    for (uint32_t i = 0; findings && i < findings->n; i++) {
+        const struct node *f = findings->items[i];
+        fprintf(stderr, "%s:%llu:%llu: %.*s: %.*s\n", file,
+                (unsigned long long)node_u64_or(f, "line", 0),
+                (unsigned long long)node_u64_or(f, "column", 0),
+                PSTR(node_text(f, "level", STR("error"))), PSTR(node_text(f, "message", STR(""))));
+    }
+    x->failed = !ok;
+    x->name = str_dup(node_text(node_get(n, "data"), "name", STR("")));
+    if (!ok) {
+        fprintf(stderr, "%s: %.*s\n", file, PSTR(node_text(n, "message", STR("no answer"))));
+    }
+    arena_finish(&a);
+    send_next(u);
+}
+
+static void send_next(struct up *u) {
+    if (u->stopping) {
+        return;
+    }
+    if (u->next == u->o->n_manifests) {
+        u->until_ns = loop_now_ns(u->loop) + GIVE_UP_NS;
+        if (u->apps.n) {
+            on_follow(u);
+        } else {
+            printf("Running. Deploy something:  trellis app apply FILE --wait\n");
+            fflush(stdout);
+            finish(u, EXIT_DONE);
+        }
+        return;
+    }
+    struct buf text = BUF_INIT, subject = BUF_INIT;
+    struct err e = ERR_INIT;
+    const char *file = u->o->manifests[u->next++];
+    struct up_app *x = mem_zalloc(sizeof(*x));
+    x->up = u;
+    *VEC_ADD(&u->apps) = x;
+    if (file_read(file, &text, &e) < 0) {
+        fprintf(stderr, "%s\n", e.msg);
+        x->failed = true;
+        x->name = mem_strdup("");
+        send_next(u);
+    } else {
+        buf_addf(&subject, "trellis.api.%s.app.apply", u->o->sim_lattice);
+        api_request(plane_api(u->plane), buf_str(&subject), NULL, 0, buf_str(&text), on_applied, x);
+    }
+    buf_finish(&text);
+    buf_finish(&subject);
+}
+
+void up_begin(struct up *u) {
+    struct err e = ERR_INIT;
+    const char *const labels[] = {"zone=a|b|c"};
+    const char *const lattices[] = {u->o->sim_lattice};
+    struct sim_config c = sim_config_default();
+    c.hosts = u->o->sim_hosts;
+    c.lattices = lattices;
+    c.n_lattices = 1;
+    c.labels = labels;
+    c.n_labels = 1;
+    if (c.hosts && sim_create(u->loop, plane_bus(u->plane), &c, &u->sim, &e) < 0) {
+        log_error(u->log, "simulated hosts: %s", e.msg);
+        finish(u, EXIT_FAILED);
+        return;
+    }
+    if (u->sim) {
+        world_start(sim_world(u->sim), loop_now_ns(u->loop));
+        log_info(u->log, "%u simulated hosts in lattice %s", c.hosts, u->o->sim_lattice);
+    }
+    send_next(u);
+}
+
+struct up *up_create(const struct serve_options *o, struct loop *loop, const struct log *log,
+                     struct plane *plane, void (*done)(void *arg, int rc), void *arg) {
+    struct up *u = mem_zalloc(sizeof(*u));
+    u->o = o;
+    u->loop = loop;
+    u->log = log;
+    u->plane = plane;
+    u->done = done;
+    u->arg = arg;
+    loop_timer_init(&u->follow, loop, on_follow, u);
+    return u;
+}
+
+void up_stop(struct up *u, void (*done)(void *arg), void *arg) {
+    u->stopping = true;
+    loop_timer_stop(&u->follow);
+    sim_destroy(u->sim);
+    u->sim = NULL;
+    loop_post(u->loop, done, arg);
+}
+
+void up_destroy(struct up *u) {
+    if (!u) {
+        return;
+    }
+    for (uint32_t i = 0; i < u->apps.n; i++) {
+        mem_free(u->apps.at[i]->name);
+        mem_free(u->apps.at[i]);
+    }
+    VEC_FREE(&u->apps);
+    buf_finish(&u->last);
+    mem_free(u);
+}
