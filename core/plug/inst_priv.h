@@ -38,6 +38,7 @@ struct trl_op {
     bool told;     /* on_done has run, or nobody wants it */
     bool over;     /* completion has been seen on the loop */
     bool internal; /* start and stop: the kind's cancel knows nothing of them */
+    bool late;     /* its deadline waited one turn for queued items */
     bool husk;     /* its caller was told TIMEOUT */
     bool cancel_later;
     enum op_call_state call;
@@ -119,8 +120,15 @@ struct plug_inst {
 /* op.c */
 /* An op that takes no part in counting; state is not checked. */
 trl_op *op_internal(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h);
-void op_give_up(trl_op *op);     /* the instance is leaked: the caller is told CLOSED */
-void op_host_table(trl_host *h); /* fills op_* */
+void op_give_up(trl_op *op);         /* the instance is leaked: the caller is told CLOSED */
+void op_host_table(trl_host *h);     /* fills op_* */
+void op_ref(trl_op *op);             /* [any] */
+void op_unref(trl_op *op);           /* [any] */
+int32_t op_is_cancelled(trl_op *op); /* [any] or over */
+void op_send_resume(trl_op *op);
+
+/* op_stream.c */
+trl_status op_stream_emit(trl_op *op, trl_bytes item); /* [any] host.op_emit */
 extern const trl_host_msg_v1 op_host_msg;
 
 /* inst.c */

@@ -33,11 +33,11 @@ static void op_free(trl_op *op) {
     gate_unref(g);
 }
 
-static void ref(trl_op *op) {
+void op_ref(trl_op *op) {
     atomic_fetch_add(&op->refs, 1);
 }
 
-static void unref(trl_op *op) {
+void op_unref(trl_op *op) {
     if (atomic_fetch_sub(&op->refs, 1) == 1) {
         op_free(op);
     }
@@ -105,7 +105,7 @@ static void on_completed(void *arg) {
     struct gate *g = op->gate;
     if (in->leaked) { /* told when it was given up */
         gate_ran(g);
-        unref(op);
+        op_unref(op);
         return;
     }
     op->over = true;
@@ -114,7 +114,7 @@ static void on_completed(void *arg) {
     trl_bytes result = {op->result, op->result_len};
     tell(op, op->status, result, op->err);
     gate_ran(g);
-    unref(op);
+    op_unref(op);
     inst_progress(in);
 }
 
@@ -143,7 +143,7 @@ static trl_status host_op_done(trl_op *op, trl_status st, trl_bytes result, cons
     if (!atomic_compare_exchange_strong(&op->state, &want, OP_DONE)) {
         want = OP_REFUSED; /* the caller knows already; only the plugin's reference is left */
         if (atomic_compare_exchange_strong(&op->state, &want, OP_DONE)) {
-            unref(op);
+            op_unref(op);
         } else {
             atomic_fetch_add(&op->gate->refused, 1);
         }
@@ -151,11 +151,11 @@ static trl_status host_op_done(trl_op *op, trl_status st, trl_bytes result, cons
     }
     keep_result(op, st, result, err);
     bool open = gate_post(op->gate, on_completed, op);
-    unref(op); /* the plugin's; the core's one is dropped by on_completed */
+    op_unref(op); /* the plugin's; the core's one is dropped by on_completed */
     return open ? TRL_OK : TRL_E_CLOSED;
 }
 
-static int32_t host_op_cancelled(trl_op *op) {
+int32_t op_is_cancelled(trl_op *op) {
     return atomic_load(&op->cancelled) || atomic_load(&op->state) != OP_PENDING;
 }
 
@@ -163,174 +163,22 @@ static int64_t host_op_deadline(trl_op *op) {
     return op->deadline_ns;
 }
 
-static trl_status host_op_emit(trl_op *op, trl_bytes item);
-
 void op_host_table(trl_host *h) {
     h->op_done = host_op_done;
-    h->op_emit = host_op_emit;
-    h->op_cancelled = host_op_cancelled;
+    h->op_emit = op_stream_emit;
+    h->op_cancelled = op_is_cancelled;
     h->op_deadline_ns = host_op_deadline;
-    h->op_ref = ref;
-    h->op_unref = unref;
+    h->op_ref = op_ref;
+    h->op_unref = op_unref;
 }
 
-/* Streams */
-
-#define HIGH_ITEMS 1024u
-#define HIGH_BYTES (4u << 20)
-
-struct event {
-    trl_op *op;
-    size_t cost;
-    bool is_msg;
-    trl_bytes item;
-    trl_msg msg;
-    /* labels and bytes follow */
-};
-
-static bool above(trl_op *op, uint32_t items, size_t bytes) {
-    return atomic_load(&op->queued) >= items || atomic_load(&op->queued_bytes) >= bytes;
-}
-
-/* TRL_OK: the event may be queued. Either this side sees that the queue went below half, or the
- * loop sees busy after it did: one of the two always lets the stream go on. */
-static trl_status admit(trl_op *op) {
-    if (host_op_cancelled(op)) {
-        return TRL_E_CLOSED;
-    }
-    if (!above(op, HIGH_ITEMS, HIGH_BYTES)) {
-        return TRL_OK;
-    }
-    atomic_store(&op->busy, 1);
-    int one = 1;
-    if (above(op, HIGH_ITEMS / 2, HIGH_BYTES / 2) ||
-        !atomic_compare_exchange_strong(&op->busy, &one, 0)) {
-        return TRL_E_BUSY;
-    }
-    return TRL_OK;
-}
-
-static void resume_job(void *arg);
-
-static void send_resume(trl_op *op) {
-    struct plug_inst *in = op->in;
-    void (*resume)(trl_inst *, trl_op *) = kind_resume(in->kind, in->table);
-    if (!resume || host_op_cancelled(op)) {
-        return;
-    }
-    if (!in->threads) {
-        resume(in->raw, op);
-        return;
-    }
-    ref(op);
-    inst_job(in, resume_job, op);
-}
-
-static void on_event(void *arg) {
-    struct event *e = arg;
-    trl_op *op = e->op;
-    struct plug_inst *in = op->in;
-    atomic_fetch_sub(&op->queued, 1);
-    atomic_fetch_sub(&op->queued_bytes, e->cost);
-    if (!op->told && !op->over) {
-        if (e->is_msg) {
-            op->handler.on_msg(op->handler.arg, &e->msg);
-        } else {
-            op->handler.on_item(op->handler.arg, e->item);
-        }
-    }
-    mem_free(e);
-    int one = 1;
-    if (!op->over && !in->leaked && !above(op, HIGH_ITEMS / 2, HIGH_BYTES / 2) &&
-        atomic_compare_exchange_strong(&op->busy, &one, 0)) {
-        send_resume(op);
-    }
-    gate_ran(op->gate);
-    unref(op);
-    inst_progress(in);
-}
-
-static trl_status queue_event(trl_op *op, struct event *e) {
-    e->op = op;
-    ref(op);
-    atomic_fetch_add(&op->queued, 1);
-    atomic_fetch_add(&op->queued_bytes, e->cost);
-    if (gate_post(op->gate, on_event, e)) {
-        return TRL_OK;
-    }
-    mem_free(e);
-    unref(op);
-    return TRL_E_CLOSED;
-}
-
-static trl_status host_op_emit(trl_op *op, trl_bytes item) {
-    trl_status st = op->wants_items ? admit(op) : TRL_E_INVALID;
-    if (st != TRL_OK) {
-        return st;
-    }
-    struct event *e = mem_alloc(sizeof(*e) + item.len);
-    e->cost = item.len;
-    e->is_msg = false;
-    e->item = (trl_bytes){e + 1, item.len};
-    if (item.len) {
-        memcpy(e + 1, item.ptr, item.len);
-    }
-    return queue_event(op, e);
-}
-
-static const char *put(char **at, const void *p, size_t n) {
-    char *start = *at;
-    if (n) {
-        memcpy(start, p, n);
-    }
-    *at += n;
-    return start;
-}
-
-static str put_str(char **at, str s) {
-    return str_n(put(at, s.ptr, s.len), s.len);
-}
-
-static trl_status host_deliver(trl_op *op, const trl_msg *m) {
-    trl_msg in;
-    trl_status st = op->wants_msgs ? admit(op) : TRL_E_INVALID;
-    if (st == TRL_OK) {
-        st = negotiate_request(&in, sizeof(in), m);
-    }
-    if (st != TRL_OK) {
-        return st;
-    }
-    size_t labels = sizeof(trl_label) * in.n_headers;
-    size_t bytes = in.subject.len + in.reply.len + in.payload.len;
-    for (uint32_t i = 0; i < in.n_headers; i++) {
-        bytes += in.headers[i].key.len + in.headers[i].value.len;
-    }
-    struct event *e = mem_alloc(sizeof(*e) + labels + bytes);
-    trl_label *to = (trl_label *)(void *)(e + 1);
-    char *at = (char *)(e + 1) + labels;
-    e->cost = labels + bytes;
-    e->is_msg = true;
-    e->msg = in;
-    e->msg.subject = put_str(&at, in.subject);
-    e->msg.reply = put_str(&at, in.reply);
-    e->msg.headers = to;
-    for (uint32_t i = 0; i < in.n_headers; i++) {
-        to[i].key = put_str(&at, in.headers[i].key);
-        to[i].value = put_str(&at, in.headers[i].value);
-    }
-    e->msg.payload.ptr = put(&at, in.payload.ptr, in.payload.len);
-    return queue_event(op, e);
-}
-
-const trl_host_msg_v1 op_host_msg = {sizeof(trl_host_msg_v1), 0, host_deliver};
-
-/* Cancelling */
+/* Cancelling and resuming */
 
 static void after_small_job(void *arg) {
     trl_op *op = arg;
     struct plug_inst *in = op->in;
     gate_ran(op->gate);
-    unref(op);
+    op_unref(op);
     inst_job_over(in);
 }
 
@@ -339,13 +187,27 @@ static void small_job(trl_op *op, void (*fn)(trl_inst *, trl_op *)) {
         fn(op->in->raw, op);
     }
     if (!gate_post(op->gate, after_small_job, op)) {
-        unref(op);
+        op_unref(op);
     }
 }
 
 static void resume_job(void *arg) {
     trl_op *op = arg;
     small_job(op, kind_resume(op->in->kind, op->in->table));
+}
+
+void op_send_resume(trl_op *op) {
+    struct plug_inst *in = op->in;
+    void (*resume)(trl_inst *, trl_op *) = kind_resume(in->kind, in->table);
+    if (!resume || op_is_cancelled(op)) {
+        return;
+    }
+    if (!in->threads) {
+        resume(in->raw, op);
+        return;
+    }
+    op_ref(op);
+    inst_job(in, resume_job, op);
 }
 
 static void cancel_job(void *arg) {
@@ -364,7 +226,7 @@ static void send_cancel(trl_op *op) {
     } else if (op->call == OP_CALL_OUT) {
         op->cancel_later = true;
     } else {
-        ref(op);
+        op_ref(op);
         inst_job(in, cancel_job, op);
     }
 }
@@ -392,7 +254,12 @@ static void on_deadline(void *arg) {
     if (atomic_load(&op->state) != OP_PENDING) {
         return; /* the answer is already on its way */
     }
-    ref(op);
+    if (atomic_load(&op->queued) > 0 && !op->late) { /* what came in time is heard first */
+        op->late = true;
+        loop_timer_start(&op->timer, 0);
+        return;
+    }
+    op_ref(op);
     op->husk = true;
     if (++in->husks >= HUSKS_MANY && !in->warned_husks) {
         in->warned_husks = true;
@@ -401,7 +268,7 @@ static void on_deadline(void *arg) {
     }
     op_cancel(op);
     tell(op, TRL_E_TIMEOUT, (trl_bytes){NULL, 0}, NULL);
-    unref(op);
+    op_unref(op);
 }
 
 void op_give_up(trl_op *op) {
@@ -488,7 +355,7 @@ static void after_call(void *arg) {
         send_cancel(op);
     }
     gate_ran(op->gate);
-    unref(op);
+    op_unref(op);
     inst_job_over(in);
 }
 
@@ -501,7 +368,7 @@ static void call_job(void *arg) {
         c->fn(op->in->raw, op, c->arg);
     }
     if (!gate_post(op->gate, after_call, c)) {
-        unref(op); /* given up: the argument belongs to the loop, which is not asked any more */
+        op_unref(op); /* given up: the argument belongs to the loop, which is not asked any more */
     }
 }
 
@@ -512,14 +379,14 @@ trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handle
     in->n_ops++;
     if (in->state != INST_READY) {
         refuse(op);
-        unref(op); /* the plugin never sees it */
+        op_unref(op); /* the plugin never sees it */
     } else if (!in->threads) {
         call(in->raw, op, arg);
     } else {
         struct call *c = mem_alloc(sizeof(*c));
         *c = (struct call){op, call, arg, free_arg};
         op->call = OP_CALL_OUT;
-        ref(op);
+        op_ref(op);
         inst_job(in, call_job, c);
         return op;
     }

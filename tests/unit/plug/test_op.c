@@ -168,6 +168,23 @@ static void an_answer_before_its_turn_beats_the_deadline(void **state) {
     close_rig(r);
 }
 
+static void items_before_their_turn_beat_the_deadline(void **state) {
+    struct rig r = open_rig(state);
+    struct heard h = {0};
+    struct op_handler oh = handler(&h);
+    uint32_t n = 0;
+    trl_bytes item = {&n, sizeof(n)};
+    trl_op *op = op_begin(r.in, 1, &oh);
+    r.in->host.op_emit(op, item);
+    while (loop_now_ns(tk_loop(r.tk)) < r.in->host.op_deadline_ns(op) && !*state) {
+    }
+    assert_true(tk_until_count(r.tk, &h.done, 1));
+    assert_int_equal(h.st, TRL_E_TIMEOUT);
+    assert_int_equal(h.items, 1);
+    r.in->host.op_done(op, TRL_OK, none, NULL);
+    close_rig(r);
+}
+
 static void cancel_and_forget(void **state) {
     struct rig r = open_rig(state);
     struct heard h = {0}, f = {0};
@@ -441,6 +458,7 @@ int main(void) {
         BOTH(a_second_completion_is_refused_and_counted),
         BOTH(deadline_cancel_husk),
         BOTH(an_answer_before_its_turn_beats_the_deadline),
+        BOTH(items_before_their_turn_beat_the_deadline),
         BOTH(cancel_and_forget),
         BOTH(an_instance_that_is_not_ready_answers_closed),
         BOTH(streams_stop_at_the_high_mark),
