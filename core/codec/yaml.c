@@ -82,9 +82,10 @@ __attribute__((format(printf, 2, 3))) static int fail(struct reader *r, const ch
 /* The next event; the one before it is gone. */
 static int next(struct reader *r) {
     yaml_event_delete(&r->event);
-    r->report->steps += 1 + r->flow;
+    r->report->steps += r->flow > 16 ? r->flow - 15 : 1; /* libyaml looks at each open bracket */
     if (r->report->steps > YAML_MAX_STEPS) {
         r->report->pos = pos_of(&r->parser.mark);
+        r->report->limit = true;
         return err_set(r->err, TRL_E_INVALID, "the document takes more than %u steps to read",
                        YAML_MAX_STEPS);
     }
@@ -110,8 +111,14 @@ static void anchor_close(struct anchor *a, uint32_t nodes, uint32_t height) {
     }
 }
 
+static int too_deep(struct reader *r) {
+    r->report->limit = true;
+    return fail(r, "nested deeper than %u levels", YAML_MAX_DEPTH);
+}
+
 static int count(struct reader *r, uint32_t more) {
     r->nodes += more;
+    r->report->limit = r->nodes > YAML_MAX_NODES;
     return r->nodes > YAML_MAX_NODES
                ? fail(r, "more than %u values in one document, aliases counted as often as used",
                       YAML_MAX_NODES)
@@ -129,7 +136,7 @@ static int read_alias(struct reader *r, struct node **ret, uint32_t *ret_height)
                     (const char *)r->event.data.alias.anchor);
     }
     if (r->depth + a->height > YAML_MAX_DEPTH) {
-        return fail(r, "nested deeper than %u levels", YAML_MAX_DEPTH);
+        return too_deep(r);
     }
     *ret = a->node;
     *ret_height = a->height;
@@ -216,7 +223,7 @@ static int read_collection(struct reader *r, struct node *n, uint32_t *height) {
     n->type = list ? NODE_ARRAY : NODE_OBJECT;
     n->flags = tag && tag[0] == '!' ? NODE_LOCAL_TAG : 0;
     if (r->depth == YAML_MAX_DEPTH) {
-        return fail(r, "nested deeper than %u levels", YAML_MAX_DEPTH);
+        return too_deep(r);
     }
     *height = 1;
     r->depth++;
@@ -298,7 +305,7 @@ int yaml_parse_report(str text, struct arena *a, struct node **ret, struct yaml_
                       struct err *err) {
     struct reader r = {.arena = a, .report = report, .err = err, .text = text};
     struct node *n = NULL;
-    *report = (struct yaml_report){{0, 0}, 0};
+    *report = (struct yaml_report){{0, 0}, 0, false};
     if (too_many_directives(text)) {
         return err_set(err, TRL_E_INVALID, "more than %u lines that start with %%",
                        YAML_MAX_DIRECTIVES);

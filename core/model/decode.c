@@ -122,7 +122,8 @@ static void one_field(struct decoder *d, const struct node_member *m, const stru
         dec_fault(d, at, "wrong-key", NULL, "a list or a mapping cannot be the name of a member");
         return;
     }
-    if (k && regime != DIRECT && k->type != NODE_STRING) {
+    bool number = k && k->type == NODE_INT && !k->negative && !fs->deny; /* just not known */
+    if (k && regime != DIRECT && k->type != NODE_STRING && !number) {
         size_t len = dec_member(d, m->key);
         dec_fault(d, at, "wrong-key", "put the name in quotes",
                   "the name of a member must be a string, found %s", type_name(k));

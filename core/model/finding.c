@@ -13,8 +13,29 @@ void findings_finish(struct findings *f) {
     *f = (struct findings){.arena = ARENA_INIT};
 }
 
+/* One line instead of all that follow. */
+static bool is_full(struct findings *f, enum finding_level level) {
+    if (f->n < FINDINGS_MAX || (level == FINDING_ERROR && f->errors == 0)) {
+        return false;
+    }
+    if (f->n == FINDINGS_MAX ||
+        (f->n == FINDINGS_MAX + 1 && f->at[FINDINGS_MAX].level == FINDING_ERROR)) {
+        f->at = mem_grow(f->at, &f->cap, f->n + 1, sizeof(*f->at));
+        f->at[f->n++] = (struct finding){.level = FINDING_WARNING,
+                                         .code = "too-many",
+                                         .path = STR(""),
+                                         .message = STR("more was found than is told here"),
+                                         .fix = STR("correct the first, then ask again")};
+    }
+    f->errors += level == FINDING_ERROR;
+    return true;
+}
+
 void findings_add(struct findings *f, enum finding_level level, const char *code, str path,
                   uint32_t line, uint32_t column, str message, str fix) {
+    if (is_full(f, level)) {
+        return;
+    }
     f->at = mem_grow(f->at, &f->cap, f->n + 1, sizeof(*f->at));
     f->at[f->n++] = (struct finding){.level = level,
                                      .code = code,

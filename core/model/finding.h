@@ -18,10 +18,12 @@ struct finding {
     str fix;               /* what to do; may be empty */
 };
 
+#define FINDINGS_MAX 1000u /* more are counted, not kept; the first error always is */
+
 struct findings {
     struct arena arena; /* owns the texts */
     struct finding *at;
-    uint32_t n, cap, errors;
+    uint32_t n, cap, errors; /* errors: all, also those not kept */
 };
 
 void findings_init(struct findings *f);

@@ -107,6 +107,7 @@ struct attempt {
     struct manifest *m;
     struct findings f;
     bool syntax;
+    bool limit; /* it could not, because of a limit of ours */
 };
 
 static void attempt_finish(struct attempt *t) {
@@ -117,12 +118,13 @@ static void attempt_finish(struct attempt *t) {
 static void attempt(struct attempt *t, str text, bool json) {
     struct manifest *m = mem_zalloc(sizeof(*m));
     struct node *root = NULL;
-    struct yaml_report report = {{0, 0}, 0};
+    struct yaml_report report = {{0, 0}, 0, false};
     struct err err = ERR_INIT;
     findings_init(&t->f);
     int rc = json ? json_parse_pos(text, &m->arena, &root, &report.pos, &err)
                   : yaml_parse_report(text, &m->arena, &root, &report, &err);
     t->syntax = rc == 0;
+    t->limit = report.limit;
     m->root = root;
     if (rc < 0) {
         findings_add(&t->f, FINDING_ERROR, json ? "json-syntax" : "yaml-syntax", STR(""),
@@ -164,7 +166,8 @@ int manifest_parse(str text, enum manifest_type type, struct manifest **ret, str
     if (type == MANIFEST_JSON || (type == MANIFEST_ANY && !yaml.m)) {
         attempt(&json, text, true);
         /* Both failed: the answer of the one that got further, else of what it seems to be. */
-        bool better = json.m || (!yaml.syntax && (json.syntax || looks_like_json(text)));
+        bool better =
+            json.m || (!yaml.limit && !yaml.syntax && (json.syntax || looks_like_json(text)));
         best = type == MANIFEST_JSON || better ? &json : &yaml;
     }
     int rc = best->m ? 0 : TRL_E_INVALID;
