@@ -49,8 +49,8 @@ struct conn {
 
     pthread_t thread;
     struct opts opts;
-    char inbox[128]; /* "<prefix>.<random>." */
-    atomic_uint refs;           /* users as one; each library connection */
+    char inbox[128];  /* "<prefix>.<random>." */
+    atomic_uint refs; /* users as one; each library connection */
     atomic_int up;
     atomic_ullong max_payload;
 

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "msg.h"
 #include "store_priv.h"
+#include "subject.h"
 #include "text.h"
 
 /* What the library's threads know of a feed: where to put messages. */
@@ -172,39 +173,40 @@ void feed_close(struct feed *f) {
     free(f);
 }
 
-static void answer_flow(struct feed *f, const char *subject) {
+static void answer_flow(struct feed *f, trl_str subject) {
+    char *text = text_of(subject);
     if (f->hold) {
         free(f->owed);
-        f->owed = text_dup(subject);
+        f->owed = text;
         return;
     }
-    conn_publish(f->in->peer.conn, msg_raw(subject, NULL, NULL, 0), f->in->peer.host, NULL, 0);
+    if (subject_ok(subject, 0)) {
+        conn_publish(f->in->peer.conn, msg_raw(text, NULL, NULL, 0), f->in->peer.host, NULL, 0);
+    }
+    free(text);
 }
 
 void feed_hold(struct feed *f, int hold) {
-    char *owed;
+    char *owed = f->owed;
     f->hold = hold;
-    if (hold || !f->owed) {
+    if (hold || !owed) {
         return;
     }
-    owed = f->owed;
     f->owed = NULL;
-    answer_flow(f, owed);
+    answer_flow(f, trl_cstr(owed));
     free(owed);
 }
 
 static void on_control(struct feed *f, natsMsg *m) {
-    const char *reply = natsMsg_GetReply(m), *stalled = msg_get(m, "Nats-Consumer-Stalled");
-    const char *last = msg_get(m, "Nats-Last-Consumer");
+    trl_str reply = trl_cstr(natsMsg_GetReply(m)), stalled = msg_get(m, "Nats-Consumer-Stalled");
+    int beat = msg_get(m, "Nats-Last-Consumer").len != 0;
     if (msg_status(m) != 100) {
         broken(f, TRL_OK, NULL);
-    } else if (reply && *reply) {
-        answer_flow(f, reply);
-    } else if (stalled) {
-        answer_flow(f, stalled);
-    } else if (last && strtoull(last, NULL, 10) != f->seq) {
+    } else if (reply.len || stalled.len) {
+        answer_flow(f, reply.len ? reply : stalled);
+    } else if (beat && msg_get_u64(m, "Nats-Last-Consumer") != f->seq) {
         broken(f, TRL_OK, NULL); /* it sent more than we got */
-    } else if (last && f->consumer) {
+    } else if (beat && f->consumer) {
         f->h->on_idle(f->arg);
     }
 }
@@ -233,7 +235,8 @@ static int parse_meta(const char *reply, uint64_t *seq, uint64_t *consumer_seq, 
 }
 
 static void on_message(struct feed *f, natsMsg *m) {
-    const char *subject = natsMsg_GetSubject(m), *what;
+    const char *subject = natsMsg_GetSubject(m);
+    trl_str what;
     struct feed_msg e = {0};
     uint64_t seq = 0;
     f->heard_ns = conn_now_ns();
@@ -248,7 +251,7 @@ static void on_message(struct feed *f, natsMsg *m) {
     }
     f->seq = seq;
     what = msg_get(m, "KV-Operation");
-    e.deleted = what && (strcmp(what, "DEL") == 0 || strcmp(what, "PURGE") == 0);
+    e.deleted = trl_str_is(what, "DEL") || trl_str_is(what, "PURGE");
     e.key = trl_cstr(subject + f->key_at);
     e.value.ptr = e.deleted ? NULL : natsMsg_GetData(m);
     e.value.len = e.deleted ? 0 : (size_t)natsMsg_GetDataLength(m);

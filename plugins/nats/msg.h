@@ -26,10 +26,12 @@ struct msg_view {
 void msg_view_init(struct msg_view *v, natsMsg *m);
 void msg_view_finish(struct msg_view *v);
 
-/* The value of a header; NULL when absent. */
-const char *msg_get(natsMsg *m, const char *key);
+/* The value of a header (borrowed from the message); {NULL, 0} when absent. */
+trl_str msg_get(natsMsg *m, const char *name);
+uint64_t msg_get_u64(natsMsg *m, const char *name); /* 0 when absent */
 /* The code in the status line of a message from the server itself ("503"); 0: an ordinary message.
  */
 int msg_status(natsMsg *m);
+#define MSG_NO_RESPONDERS 503
 
 #endif

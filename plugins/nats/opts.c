@@ -104,6 +104,9 @@ static trl_status parse_address(const char *s, size_t n, struct opts_url *u, trl
         return bad_url(err, "something other than a port behind the host");
     }
     port_len = port < end ? (size_t)(end - port) - 1 : 0;
+    if (port < end && !port_len) {
+        return bad_url(err, "a ':' without a port");
+    }
     for (size_t i = 0; i < port_len; i++) {
         if (!isdigit((unsigned char)port[1 + i]) || port_len > 5) {
             return bad_url(err, "a port that is no number up to 65535");
@@ -129,7 +132,7 @@ static trl_status parse_url(struct opts *o, const char *s, size_t n, trl_err *er
     while (n && isspace((unsigned char)*s)) {
         s++, n--;
     }
-    while (n && (isspace((unsigned char)s[n - 1]) || s[n - 1] == '/')) {
+    while (n && (isspace((unsigned char)s[n - 1]))) {
         n--;
     }
     o->n_urls++;
@@ -143,6 +146,9 @@ static trl_status parse_url(struct opts *o, const char *s, size_t n, trl_err *er
             n -= i + 3;
             break;
         }
+    }
+    while (n && s[n - 1] == '/') {
+        n--;
     }
     at = n ? memrchr(s, '@', n) : NULL;
     if (at) {

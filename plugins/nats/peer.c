@@ -169,7 +169,7 @@ static void call_on_msg(struct sink *s, trl_status st, natsMsg *m) {
     sink_ref(s);
     call->st = st;
     call->m = m;
-    if (m && natsMsg_IsNoResponders(m)) {
+    if (m && msg_status(m) == MSG_NO_RESPONDERS) {
         call->st = TRL_E_NORESPONDER;
         natsMsg_Destroy(m);
         call->m = NULL;

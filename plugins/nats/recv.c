@@ -192,7 +192,7 @@ static int give(struct recv *r, natsMsg *m) {
 static void on_msg(struct sink *s, trl_status st, natsMsg *m) {
     struct recv *r = (struct recv *)s;
     int finish = st != TRL_OK;
-    if (m && r->kind != RECV_SUB && natsMsg_IsNoResponders(m)) {
+    if (m && r->kind != RECV_SUB && msg_status(m) == MSG_NO_RESPONDERS) {
         finish = 1;
         st = TRL_E_NORESPONDER;
     }

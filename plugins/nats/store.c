@@ -24,8 +24,8 @@ static void get_destroy(struct kvop *k) {
     free(g);
 }
 
-static void get_found(struct get *g, uint64_t revision, const char *operation, trl_bytes value) {
-    if (operation && (strcmp(operation, "DEL") == 0 || strcmp(operation, "PURGE") == 0)) {
+static void get_found(struct get *g, uint64_t revision, trl_str operation, trl_bytes value) {
+    if (trl_str_is(operation, "DEL") || trl_str_is(operation, "PURGE")) {
         kvop_failf(&g->k, TRL_E_NOTFOUND, "nats-kv: %.180s was deleted", g->key);
         return;
     }
@@ -36,7 +36,7 @@ static void get_found(struct get *g, uint64_t revision, const char *operation, t
 static void on_direct(void *arg, trl_status st, natsMsg *m) {
     struct get *g = arg;
     trl_err err = {.struct_size = sizeof(err)};
-    const char *seq;
+    uint64_t seq;
     int code;
     trl_bytes value;
     g->k.call = NULL;
@@ -48,7 +48,7 @@ static void on_direct(void *arg, trl_status st, natsMsg *m) {
         kvop_fail(&g->k, &err);
         return;
     }
-    seq = msg_get(m, "Nats-Sequence");
+    seq = msg_get_u64(m, "Nats-Sequence");
     if (!seq) {
         code = msg_status(m);
         kvop_failf(&g->k, code == 404 ? TRL_E_NOTFOUND : TRL_E_INTERNAL,
@@ -58,7 +58,7 @@ static void on_direct(void *arg, trl_status st, natsMsg *m) {
     }
     value.ptr = natsMsg_GetData(m);
     value.len = (size_t)natsMsg_GetDataLength(m);
-    get_found(g, strtoull(seq, NULL, 10), msg_get(m, "KV-Operation"), value);
+    get_found(g, seq, msg_get(m, "KV-Operation"), value);
 }
 
 /* base64 of the API (owned, NUL behind); NULL when absent or broken. */
@@ -102,9 +102,9 @@ static void on_stored(void *arg, trl_status st, natsMsg *m) {
     value.ptr = data;
     value.len = len;
     get_found(g, (uint64_t)json_integer_value(json_object_get(b_message, "seq")),
-              headers && strcasestr(headers, "\r\nKV-Operation: DEL\r\n")     ? "DEL"
-              : headers && strcasestr(headers, "\r\nKV-Operation: PURGE\r\n") ? "PURGE"
-                                                                              : NULL,
+              trl_cstr(headers && strcasestr(headers, "\r\nKV-Operation: DEL\r\n")     ? "DEL"
+                       : headers && strcasestr(headers, "\r\nKV-Operation: PURGE\r\n") ? "PURGE"
+                                                                                       : NULL),
               value);
     free(headers);
     free(data);
@@ -299,7 +299,7 @@ static void destroy(trl_inst *in) {
 
 static const trl_store_v1 table = {
     .struct_size = sizeof(table),
-    .flags = TRL_S_ACKED,
+    .flags = TRL_S_ACKED | TRL_S_COALESCES,
     .get = get,
     .put = put,
     .del = del,

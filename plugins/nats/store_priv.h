@@ -33,7 +33,7 @@ struct trl_inst {
     uint64_t messages;  /* at the last look */
     uint64_t last_seq;  /* highest revision seen anywhere */
     uint64_t floor_seq; /* ... when the look under way began */
-    uint64_t empty_seq;  /* a look found nothing up to this revision */
+    uint64_t empty_seq; /* a look found nothing up to this revision */
     uint64_t wipes, resyncs;
     uint64_t retry_timer, tick_timer;
     int64_t next_check_ns, retry_ms;

@@ -31,6 +31,7 @@ struct watch {
     int runs; /* feeds that reached the sync */
     uint64_t expected, received;
     uint64_t seen, seen_before; /* highest revision; ... when the feed was opened */
+    uint64_t covered; /* what the feed has shown includes every change up to this revision */
 
     char *after; /* of a list, as the rest */
     uint32_t limit;
@@ -78,6 +79,8 @@ static void go(struct kvop *k) {
     w->synced = w->started = 0;
     w->expected = w->received = 0;
     w->seen_before = w->seen;
+    w->covered =
+        w->changes_only ? w->from_rev : in->last_seq; /* the consumer is made after those */
     w->opened_ns = conn_now_ns();
     w->reopen_ns = 0;
     w->feed =
@@ -117,7 +120,7 @@ static void sync_now(struct watch *w) {
         return;
     }
     w->runs++;
-    kvop_emit(&w->k, TRL_ENTRY_SYNC, w->k.in->last_seq, trl_strn(NULL, 0), none);
+    kvop_emit(&w->k, TRL_ENTRY_SYNC, w->covered, trl_strn(NULL, 0), none);
 }
 
 static void on_start(void *arg, uint64_t pending) {
@@ -165,9 +168,8 @@ static void on_entry(void *arg, const struct feed_msg *m) {
     } else if (!w->list && wanted(w, m)) {
         kvop_emit(&w->k, m->deleted ? TRL_ENTRY_DELETED : 0, m->revision, m->key, m->value);
     }
-    if (m->revision > w->seen) {
-        w->seen = m->revision;
-    }
+    w->seen = m->revision > w->seen ? m->revision : w->seen;
+    w->covered = m->revision > w->covered ? m->revision : w->covered;
     if (w->feed && kvop_full(&w->k)) {
         feed_hold(w->feed, 1);
     }

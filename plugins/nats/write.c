@@ -181,6 +181,8 @@ static void go(struct kvop *k) {
 
 static const struct kvop_kind kind = {.go = go, .destroy = destroy};
 
+#define VALUE_MAX (1u << 20) /* of store/1 */
+
 /* Headers of a write take less than this. */
 #define HEADER_ROOM 160u
 
@@ -189,6 +191,11 @@ static trl_status check_put(trl_inst *in, const trl_put *p, trl_err *err) {
     if (!trl_key_ok(p->key)) {
         return trl_errf(err, TRL_E_INVALID,
                         "nats-kv: a key has 1 to 250 of A-Za-z0-9._=/- and no empty part");
+    }
+    if (p->value.len > VALUE_MAX) {
+        return trl_errf(
+            err, TRL_E_INVALID, "nats-kv: the value of %.*s has %zu bytes, at most %u go",
+            (int)(p->key.len < 100 ? p->key.len : 100), p->key.ptr, p->value.len, VALUE_MAX);
     }
     if (max && p->value.len + HEADER_ROOM > max) {
         return trl_errf(err, TRL_E_INVALID,
