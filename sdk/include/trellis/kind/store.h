@@ -18,6 +18,7 @@ extern "C" {
 #define TRL_S_HISTORY 4u
 #define TRL_S_ATOMIC 8u  /* batch is all or nothing                                               */
 #define TRL_S_EXCLUSIVE 16u /* no second process can have it open: leases need no renewal          */
+#define TRL_S_COALESCES 32u /* a watch may leave out a change when a later one of its key exists */
 
 #define TRL_REV_ANY UINT64_MAX  /* no expectation                                   */
 #define TRL_REV_ABSENT 0u       /* must not exist now: never written, or a tombstone */
