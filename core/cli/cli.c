@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "cli/wadm.h"
-#include "sim/sim.h"
+#include "sim/sim_main.h"
 
 static const struct command *const families[] = {cli_plane_commands, cli_app_commands,
                                                  cli_host_commands, cli_tool_commands};

@@ -16,7 +16,8 @@ struct serve_options {
     const char *const *manifests; /* files to deploy once it serves */
     uint32_t n_manifests;
     bool colour;
-    bool once; /* end when everything is deployed, or failed */
+    bool always_up; /* `up`, also without hosts and files */
+    bool once;      /* end when everything is deployed, or failed */
 };
 /* Blocks. Exit code. SIGTERM and SIGINT finish acknowledged work. */
 int serve_run(const struct serve_options *o);

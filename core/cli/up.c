@@ -17,7 +17,8 @@
 struct up_app {
     struct up *up;
     char *name;
-    bool done, failed;
+    struct buf tree; /* as last told */
+    bool asking, done, failed;
 };
 
 struct up {
@@ -62,24 +63,33 @@ static void draw(struct up *u, const struct buf *tree) {
     buf_add_str(&u->last, buf_str(tree));
 }
 
-struct status_ask {
-    struct up_app *app;
-    struct buf *tree;
-    bool colour;
-};
-
-/* Questions to the API are answered within the call. */
 static void on_status(void *arg, str json) {
-    struct status_ask *q = arg;
+    struct up_app *x = arg;
     struct arena a = ARENA_INIT;
     struct node *n = NULL;
+    x->asking = false;
     if (json_parse(json, &a, &n, NULL) == 0) {
         const struct node *data = node_get(n, "data");
-        str type = node_text(data, "type", STR(""));
-        app_tree(data, q->colour, q->tree);
-        q->app->done = str_is(type, "deployed");
+        buf_clear(&x->tree);
+        app_tree(data, x->up->o->colour, &x->tree);
+        x->done = str_is(node_text(data, "type", STR("")), "deployed");
     }
     arena_finish(&a);
+}
+
+static void ask(struct up *u, struct up_app *x) {
+    struct buf subject = BUF_INIT;
+    x->asking = true;
+    buf_addf(&subject, "trellis.api.%s.app.status.%s", u->o->sim_lattice, x->name);
+    api_request(plane_api(u->plane), buf_str(&subject), NULL, 0, STR_NONE, on_status, x);
+    buf_finish(&subject);
+}
+
+static void deployed(struct up *u) {
+    if (u->apps.n && !u->o->once) {
+        printf("\nDeployed. Ask it from a second terminal:  trellis app list\nCtrl-C stops it.\n");
+        fflush(stdout);
+    }
 }
 
 static void on_follow(void *arg) {
@@ -88,25 +98,20 @@ static void on_follow(void *arg) {
     bool all = true, failed = false;
     for (uint32_t i = 0; i < u->apps.n; i++) {
         struct up_app *x = u->apps.at[i];
-        struct buf subject = BUF_INIT;
-        struct status_ask q = {x, &tree, u->o->colour};
-        if (!x->failed) {
-            buf_addf(&subject, "trellis.api.%s.app.status.%s", u->o->sim_lattice, x->name);
-            api_request(plane_api(u->plane), buf_str(&subject), NULL, 0, STR_NONE, on_status, &q);
+        if (!x->failed && !x->asking) {
+            ask(u, x);
         }
+        buf_add_str(&tree, buf_str(&x->tree));
         all &= x->done || x->failed;
         failed |= x->failed;
-        buf_finish(&subject);
     }
     if (tree.len) {
         draw(u, &tree);
     }
     buf_finish(&tree);
     if (all || loop_now_ns(u->loop) > u->until_ns) {
-        if (all && !failed && u->apps.n && !u->o->once) {
-            printf("\nDeployed. Ask it from a second terminal:  trellis app list\n"
-                   "Ctrl-C stops it.\n");
-            fflush(stdout);
+        if (all && !failed) {
+            deployed(u);
         }
         finish(u, failed ? EXIT_INPUT : all ? EXIT_DONE : EXIT_NO);
         return;
@@ -223,6 +228,7 @@ void up_destroy(struct up *u) {
     }
     for (uint32_t i = 0; i < u->apps.n; i++) {
         mem_free(u->apps.at[i]->name);
+        buf_finish(&u->apps.at[i]->tree);
         mem_free(u->apps.at[i]);
     }
     VEC_FREE(&u->apps);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "catalog/import.h"
 #include "catalog/lease.h"
 #include "codec/json.h"
 #include "plane/lattices.h"
@@ -111,8 +112,26 @@ static void on_link(void *arg, bool up) {
     }
 }
 
+static void on_imported(void *arg, const struct import_result *r) {
+    struct plane *p = arg;
+    p->import = NULL;
+    if (r->err) {
+        log_warn(p->env.log, "models of wadm in the store were not all taken over: %s", r->err);
+    } else if (r->apps) {
+        log_info(p->env.log, "taken over from wadm: %u applications, %u versions, %u deployed",
+                 r->apps, r->versions, r->deployed);
+    }
+    p->catalog_loaded = true;
+    begin_serving(p);
+}
+
 static void on_loaded(void *arg) {
     struct plane *p = arg;
+    if (p->env.import_wadm && !p->catalog_loaded && !p->import) {
+        p->import = catalog_import_wadm(p->catalog, p->kv, p->kv, p->env.log,
+                                        p->env.config->multitenant, on_imported, p);
+        return;
+    }
     p->catalog_loaded = true;
     begin_serving(p);
 }
@@ -368,6 +387,9 @@ void plane_teardown(struct plane *p) {
         bus_call_cancel(p->peer_call);
     }
     api_destroy(p->api);
+    if (p->import) {
+        catalog_import_cancel(p->import);
+    }
     catalog_destroy(p->catalog);
     lattices_finish(p);
     if (p->driver) {

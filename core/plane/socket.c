@@ -21,7 +21,7 @@ struct conn {
     struct socket_server *server;
     uv_pipe_t pipe;
     struct buf in;
-    VEC(char *) topics; /* "id subject" subscriptions */
+    VEC(char *) topics;             /* "id subject" subscriptions */
     VEC(struct reply_to *) waiting; /* requests whose reply is still to come */
     bool closing, closed;
 };
