@@ -150,7 +150,8 @@ static uint32_t batch_size(const struct unit_plan *x) {
 static bool update_failed(const struct unit_plan *x, uint32_t *ret_pos) {
     for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
         const struct ledger_item *i = x->item[pos];
-        if (x->entry[pos] && x->outdated[pos] && i && i->fails && i->verb == TRL_DO_UPDATE) {
+        if (x->entry[pos] && x->outdated[pos] && x->wanted[pos] && i && i->fails &&
+            i->verb == TRL_DO_UPDATE) {
             *ret_pos = pos;
             return true;
         }
