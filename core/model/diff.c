@@ -85,7 +85,9 @@ static void entry_name(const struct node *list, uint32_t i, struct buf *out) {
         buf_add_str(out, name);
     } else if (type.ptr) {
         buf_add_str(out, type);
-        buf_addf(out, before ? " %u" : "", before + 1);
+        if (before) {
+            buf_addf(out, " %u", before + 1);
+        }
     } else {
         buf_addf(out, "%u", i);
     }
