@@ -18,16 +18,17 @@ static const char *const samples[] = {
     "{\"instances\":0}",
     "{\"instances\":1}",
     "{\"instances\":12}",
-    "{\"instances\":1000,\"spread\":[" ZONE("a", 42) "," ZONE("b", 37) "," ZONE("c", 3) "]}",
-    "{\"instances\":7,\"spread\":[" ZONE("a", 0) "," ZONE("b", 0) "]}",
-    "{\"instances\":20,\"spread\":[" ZONE("a", 80) ",{\"name\":\"rest\",\"requirements\":{},"
-                                                   "\"weight\":20}]}",
-    "{\"instances\":12,\"spread\":["
-    "{\"name\":\"eastcoast\",\"requirements\":{\"region\":\"us-east-1\"},\"weight\":25},"
-    "{\"name\":\"westcoast\",\"requirements\":{\"region\":\"us-west-1\"},\"weight\":25},"
-    "{\"name\":\"realcloud\",\"requirements\":{\"cloud\":\"real\"},\"weight\":50}]}",
-    "{\"instances\":9,\"spread\":[{\"name\":\"x\",\"requirements\":{}},{\"name\":\"y\","
-    "\"requirements\":{}},{\"name\":\"y\",\"requirements\":{\"cloud\":\"real\",\"zone\":\"a\"}}]}",
+    ("{\"instances\":1000,\"spread\":[" ZONE("a", 42) "," ZONE("b", 37) "," ZONE("c", 3) "]}"),
+    ("{\"instances\":7,\"spread\":[" ZONE("a", 0) "," ZONE("b", 0) "]}"),
+    ("{\"instances\":20,\"spread\":[" ZONE("a", 80) ",{\"name\":\"rest\",\"requirements\":{},"
+                                                    "\"weight\":20}]}"),
+    ("{\"instances\":12,\"spread\":["
+     "{\"name\":\"eastcoast\",\"requirements\":{\"region\":\"us-east-1\"},\"weight\":25},"
+     "{\"name\":\"westcoast\",\"requirements\":{\"region\":\"us-west-1\"},\"weight\":25},"
+     "{\"name\":\"realcloud\",\"requirements\":{\"cloud\":\"real\"},\"weight\":50}]}"),
+    ("{\"instances\":9,\"spread\":[{\"name\":\"x\",\"requirements\":{}},{\"name\":\"y\","
+     "\"requirements\":{}},{\"name\":\"y\",\"requirements\":{\"cloud\":\"real\",\"zone\":\"a\"}}]"
+     "}"),
     "{\"instances\":18446744073709551615}",
 };
 

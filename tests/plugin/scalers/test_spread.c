@@ -62,7 +62,11 @@ static void test_vectors(void **state) {
     assert_int_equal(lab_changes(&l), 2);
     assert_int_equal(l.group[2], 2);
     lab_finish(&l);
+}
 
+static void test_vectors_hosts(void **state) {
+    struct lab l;
+    (void)state;
     lab_init(&l, "{\"instances\":9}", 2);
     lab_host(&l, "1", "", 10);
     lab_host(&l, "2", "", 10);
@@ -314,11 +318,11 @@ static void test_large(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),    cmocka_unit_test(test_overlapping),
-        cmocka_unit_test(test_no_hosts),   cmocka_unit_test(test_stays),
-        cmocka_unit_test(test_preference), cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_saturation), cmocka_unit_test(test_message_is_cut),
-        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_vectors),        cmocka_unit_test(test_vectors_hosts),
+        cmocka_unit_test(test_overlapping),    cmocka_unit_test(test_no_hosts),
+        cmocka_unit_test(test_stays),          cmocka_unit_test(test_preference),
+        cmocka_unit_test(test_flags),          cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_message_is_cut), cmocka_unit_test(test_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
