@@ -132,6 +132,7 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
     }
     if (current && st == TRL_E_TIMEOUT) {
         ledger_doubt(&e->l, i);
+        e->doubted_ns = s->kind == 'u' ? e->doubted_ns : engine_now(e);
     }
     if (current && st != TRL_OK) {
         fail(e, i, text);

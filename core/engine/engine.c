@@ -78,7 +78,7 @@ static void on_settled(void *arg, const struct catalog_result *r) {
 }
 
 static void settle_head(struct engine *e, struct desired_app *a, const struct plan *p) {
-    if (!e->active || a->settling || p->n_gone == 0) {
+    if (!e->active || a->settling || a->inherited || p->n_gone == 0) {
         return;
     }
     a->settling = true;
@@ -209,20 +209,40 @@ static bool all_heard(const struct engine *e) {
     return e->o.order.n > 0;
 }
 
-/* A link or config request that nobody answered may have been carried out, or may be yet: what is
- * there is read again once every host is heard from. */
+/* A link or config request that nobody answered may have been carried out, or may be yet, by a host
+ * that we have perhaps never heard from: what is there is read again after the host time-out. */
 static void resolve_doubts(struct engine *e) {
     if (e->l.n_doubts && !e->syncing && !e->reading && e->link_up && all_heard(e) &&
-        engine_now(e) - e->resynced_ns >= 2 * NS_PER_S) {
+        engine_now(e) - e->doubted_ns >= e->env.host_timeout_ns) {
         observed_forget_configs(&e->o);
         e->resolving = true;
         engine_resync(e);
     }
 }
 
+/* A host that was silent when the program started may still carry out what its former life asked
+ * for: what that life left behind is forgotten only after the host time-out and another look. */
+static void end_inheritance(struct engine *e) {
+    if (e->inherit_until_ns && engine_now(e) >= e->inherit_until_ns && !e->syncing && e->link_up) {
+        e->inherit_until_ns = 0;
+        e->inheriting = true;
+        observed_forget_configs(&e->o);
+        engine_resync(e);
+    }
+}
+
+static void inherited_is_known(struct engine *e) {
+    e->inheriting = false;
+    for (uint32_t i = 0; i < e->d.apps.n; i++) {
+        struct desired_app *a = e->d.apps.at[i].value;
+        a->inherited = false;
+    }
+}
+
 static void on_tick(void *arg) {
     struct engine *e = arg;
     resolve_doubts(e);
+    end_inheritance(e);
     dispatch_deadlines(e);
     hostlife_tick(e);
     loop_timer_start(&e->tick, NS_PER_S);
@@ -288,11 +308,13 @@ static void on_resynced(void *arg, trl_status st, trl_bytes result, const trl_er
     (void)result;
     e->resync_op = NULL;
     e->syncing = false;
-    e->resynced_ns = engine_now(e);
     if (e->resolving && st == TRL_OK && all_heard(e)) {
         ledger_certain(&e->l, LEDGER_SHARED);
     }
     e->resolving = false;
+    if (e->inheriting) {
+        inherited_is_known(e);
+    }
     if (e->resync_again) {
         e->resync_again = false;
         engine_resync(e);
@@ -431,6 +453,7 @@ void engine_app_changed(struct engine *e, const struct app *head) {
     bool moved = fresh || a->generation != head->generation;
     if (moved) {
         a->prompted = !fresh || e->synced;
+        a->inherited = fresh && !e->synced && head->n_applied > (head->deployed ? 1 : 0);
         a->guarded = false;
         a->known_all = false;
         ledger_forgive(&e->l, a->name);
@@ -560,6 +583,7 @@ struct engine *engine_create(const struct engine_env *env, str tenant, str latti
              e->lattice);
     e->id = buf_take(&id);
     e->link_up = true;
+    e->inherit_until_ns = loop_now_ns(env->loop) + e->env.host_timeout_ns;
     e->wake_ns = INT64_MAX;
     e->wall_offset_ms = loop_wall_ms(env->loop) - loop_now_ns(env->loop) / 1000000;
     observed_init(&e->o, touched, e);

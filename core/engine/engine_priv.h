@@ -30,9 +30,11 @@ struct engine {
     uint32_t leavers;       /* apps with something to take down */
     struct map unread;      /* config names to read */
     bool reading;
-    uint64_t seq;        /* of commands */
-    int64_t resynced_ns; /* when the last one was over */
-    bool resolving;      /* the one under way is about doubts */
+    uint64_t seq;             /* of commands */
+    int64_t doubted_ns;       /* when the last link or config request went unanswered */
+    int64_t inherit_until_ns; /* what a former life left is not forgotten before; 0: it is over */
+    bool inheriting;          /* the resync under way decides about it */
+    bool resolving;           /* the one under way is about doubts */
     int64_t wall_offset_ms;
     int64_t up_since_ns;   /* our own link */
     int64_t mass_until_ns; /* too many fell silent at once: nobody is given up before */
