@@ -55,6 +55,7 @@ struct unit_plan {
     uint32_t *current, *foreign, *failing, *flags, *wanted, *group, *reasons;
     const struct seen_entry **entry; /* own entry, else NULL */
     struct ledger_item **item;
+    bool *planned;           /* an action for it is in the plan */
     bool *outdated, *relist; /* other image; other config list */
     enum gate gate;
     str gate_text;

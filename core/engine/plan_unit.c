@@ -27,6 +27,7 @@ struct plan_action *unit_action(struct unit_plan *x, uint32_t pos, uint32_t verb
     a->flags = (x->entry[pos] ? TRL_ACT_RUNNING : 0) | (x->u->provider ? TRL_ACT_PROVIDER : 0);
     a->reason = str_c(reason);
     x->n_commands++;
+    x->planned[pos] = true;
     return a;
 }
 
@@ -72,6 +73,7 @@ static void gather(struct unit_plan *x) {
     x->reasons = array(x, sizeof(uint32_t));
     x->entry = array(x, sizeof(*x->entry));
     x->item = array(x, sizeof(*x->item));
+    x->planned = array(x, sizeof(bool));
     x->outdated = array(x, sizeof(bool));
     x->relist = array(x, sizeof(bool));
     memcpy(x->flags, p->flags, sizeof(uint32_t) * p->n_hosts);

@@ -130,7 +130,7 @@ static bool surge(struct unit_plan *x, uint32_t old_pos) {
         if (wanted[pos] == 0 || pos == old_pos) {
             continue;
         }
-        if (!(x->item[pos] && x->item[pos]->inflight)) {
+        if (!x->planned[pos] && !(x->item[pos] && x->item[pos]->inflight)) {
             x->group[pos] = group[pos];
             unit_action(x, pos, TRL_DO_SCALE, wanted[pos],
                         "the new image starts here before the old one stops");

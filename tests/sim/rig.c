@@ -214,7 +214,7 @@ static bool has_type(void *arg) {
     }
     if (!s) { /* nothing of it is left: the last word counts */
         const char *told = map_get(&w->r->told, str_c(w->app));
-        return told && str_starts(str_c(told), str_c(w->type));
+        return strcmp(w->type, "undeployed") == 0 && told && strncmp(told, "undeployed", 10) == 0;
     }
     return strcmp(status_type_name(s->type), w->type) == 0 &&
            (strcmp(w->type, "deployed") != 0 || engine_settled(e));

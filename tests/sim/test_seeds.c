@@ -197,8 +197,8 @@ static void check_rest(struct run *x) {
         uint32_t want = !a->deployed ? 0 : i == 3 ? a->instances * hosts_up(x) : a->instances;
         const struct app_status *s = rig_status(r, L, name);
         snprintf(detail, sizeof(detail),
-                 "%s: wanted %u of %s, running %u of any (%u hosts up); %s %.100s", name, want,
-                 image, rig_running(r, L, web, NULL), hosts_up(x),
+                 "%s: wanted %u of %s, running %u of any, %u of it (%u hosts up); %s %.100s", name, want,
+                 image, rig_running(r, L, web, NULL), rig_running(r, L, web, image), hosts_up(x),
                  s ? status_type_name(s->type) : "no status",
                  s && s->message.len ? s->message.ptr : "");
         if (rig_running(r, L, web, NULL) != want ||
