@@ -115,15 +115,22 @@ static void scale(struct lattice *l, trl_op *op, const trl_action *a) {
         s.n_config_names = 0;
     }
     char *body = proto_scale(&s);
-    if (body && s.count) {
-        mark_set(host_ensure(l, a->host_id), &s, (a->flags & TRL_ACT_RUNNING) != 0);
+    struct host *h = body ? host_ensure(l, a->host_id) : NULL;
+    if (h && s.count) {
+        mark_set(h, &s, TRL_RUN_COMPONENT, (a->flags & TRL_ACT_RUNNING) != 0);
+    } else if (h) {
+        mark_drop(h, s.unit_id);
     }
     send(l, op, a, "component.scale", body, l->d->set.timeout_ns);
 }
 
 static void provider_start(struct lattice *l, trl_op *op, const trl_action *a) {
     struct scale s = scale_of(a);
-    send(l, op, a, "provider.start", proto_provider_start(&s), l->d->set.timeout_ns);
+    char *body = proto_provider_start(&s);
+    if (body) {
+        mark_set(host_ensure(l, a->host_id), &s, TRL_RUN_PROVIDER, 0);
+    }
+    send(l, op, a, "provider.start", body, l->d->set.timeout_ns);
 }
 
 static void on_host(struct lattice *l, trl_op *op, const trl_action *a) {
@@ -139,6 +146,7 @@ static void on_host(struct lattice *l, trl_op *op, const trl_action *a) {
         provider_start(l, op, a);
         break;
     case TRL_DO_PROVIDER_STOP:
+        mark_drop(host_ensure(l, a->host_id), a->unit_id);
         send(l, op, a, "provider.stop", proto_provider_stop(a->host_id, a->unit_id),
              timeout_ns + STOP_EXTRA_NS);
         break;

@@ -79,7 +79,7 @@ static int on_scaled(const struct event *e) {
     if (update_trial_event(h, r, NULL) || trial_is(r)) {
         return 0; /* a trial start is nobody else's business */
     }
-    if (h->known && (r->count == 0 || mark_believes(h, r))) {
+    if (h->known && mark_believes(h, r)) {
         host_delta(h, r);
     } else {
         host_ask(h, NULL, NULL);
@@ -102,11 +102,23 @@ static int on_scale_failed(const struct event *e) {
     const trl_running *r = &inv->entries[0];
     struct host *h = host_ensure(e->l, e->source);
     if (update_trial_event(h, r, &error) || trial_is(r) ||
-        update_start_failed(h, r->unit_id, error)) {
+        update_start_failed(h, r->unit_id, r->image, error)) {
         return 0; /* the op says it */
     }
     note(h, r->unit_id, error);
     return 0;
+}
+
+/* A provider came or went. */
+static void provider_event(struct host *h, const trl_running *r) {
+    host_moved(h);
+    names_take(&h->failing, r->unit_id);
+    if (h->known && mark_believes(h, r)) {
+        host_delta(h, r);
+    } else {
+        host_ask(h, NULL, NULL);
+    }
+    update_scaled(h, r);
 }
 
 static int on_provider_started(const struct event *e) {
@@ -115,16 +127,8 @@ static int on_provider_started(const struct event *e) {
         return -1;
     }
     trl_running *r = &inv->entries[0];
-    struct host *h = host_ensure(e->l, e->source);
     r->image = proto_provider_image(r->image);
-    host_moved(h);
-    names_take(&h->failing, r->unit_id);
-    if (h->known) {
-        host_delta(h, r);
-    } else {
-        host_ask(h, NULL, NULL);
-    }
-    update_scaled(h, r);
+    provider_event(host_ensure(e->l, e->source), r);
     return 0;
 }
 
@@ -134,14 +138,7 @@ static int on_provider_stopped(const struct event *e) {
     if (!r.unit_id.len) {
         return -1;
     }
-    struct host *h = host_ensure(e->l, e->source);
-    host_moved(h);
-    names_take(&h->failing, r.unit_id);
-    if (h->known) {
-        host_delta(h, &r);
-    } else {
-        host_ask(h, NULL, NULL);
-    }
+    provider_event(host_ensure(e->l, e->source), &r);
     return 0;
 }
 
@@ -153,7 +150,7 @@ static int on_provider_failed(const struct event *e) {
     struct host *h = host_ensure(e->l, e->source);
     if (text_has(error, "already running")) {
         host_ask(h, NULL, NULL); /* news, not a failure */
-    } else if (!update_start_failed(h, unit, error)) {
+    } else if (!update_start_failed(h, unit, decode_str(e->b_data, "provider_ref"), error)) {
         note(h, unit, error);
     }
     return 0;

@@ -22,21 +22,31 @@ static uint64_t hash_of(trl_str image, uint32_t count, const trl_label *notes, u
     return trl_hash_more(h, &set, sizeof(set));
 }
 
-void mark_set(struct host *h, const struct scale *s, int rebuild) {
+void mark_set(struct host *h, const struct scale *s, uint32_t run_kind, int rebuild) {
+    int provider = run_kind == TRL_RUN_PROVIDER;
+    trl_str image = provider ? proto_provider_image(s->image) : s->image;
     struct mark *m = names_find(&h->marks, s->unit_id);
     if (!m) {
         m = x_zalloc(sizeof(*m));
         names_put(&h->marks, s->unit_id, m);
     }
-    m->hash = hash_of(s->image, s->count, s->annotations, s->n_annotations);
+    m->hash = hash_of(image, provider ? 1 : s->count, s->annotations, s->n_annotations);
     m->rebuild = rebuild;
     /* The start itself may take as long as a fetch and a compilation take. */
     m->until_ns = now_ns(h->l->d) + h->l->d->set.preflight_ns + MARK_NS;
 }
 
+void mark_drop(struct host *h, trl_str unit) {
+    free(names_take(&h->marks, unit));
+}
+
 int mark_believes(const struct host *h, const trl_running *e) {
     const struct mark *m = names_find(&h->marks, e->unit_id);
-    return m && !m->rebuild && m->until_ns > now_ns(h->l->d) &&
+    int live = m && m->until_ns > now_ns(h->l->d);
+    if (e->count == 0) {
+        return !live;
+    }
+    return live && !m->rebuild &&
            m->hash == hash_of(e->image, e->count, e->annotations, e->n_annotations);
 }
 

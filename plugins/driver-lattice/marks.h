@@ -13,8 +13,9 @@
 
 #define TRIAL_TAIL "-preflight"
 
-void mark_set(struct host *h, const struct scale *s, int rebuild);
-/* May the event's entry be believed? */
+void mark_set(struct host *h, const struct scale *s, uint32_t run_kind, int rebuild);
+void mark_drop(struct host *h, trl_str unit); /* it is told to stop */
+/* May the event's entry be believed? "Gone" may while no start was asked for since. */
 int mark_believes(const struct host *h, const trl_running *e);
 void marks_prune(struct host *h);
 void marks_clear(struct host *h);

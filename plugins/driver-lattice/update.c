@@ -233,7 +233,7 @@ static void send_scale(struct update *u, const char *unit, const struct side *si
         s.annotations = side->notes;
         s.n_annotations = side->n_notes;
         s.limits = side == &u->to ? trl_cstr(u->limits) : s.limits;
-        mark_set(u->h, &s, 0);
+        mark_set(u->h, &s, u->kind, 0);
     } else if (side) {
         s.image = l->d->set.stop_with_ref ? trl_cstr(side->image) : s.image;
         s.annotations = side->notes; /* echoed when nothing runs: a trial is known by them */
@@ -257,6 +257,7 @@ static void trial_end(struct update *u) {
 static void stop(struct update *u) {
     struct lattice *l = u->h->l;
     enter(u, STOP, STOP_NS);
+    mark_drop(u->h, trl_cstr(u->unit));
     if (u->kind == TRL_RUN_PROVIDER) {
         u->call = call_start(l, proto_op("provider.stop", host_id(u->h)),
                              proto_provider_stop(host_id(u->h), trl_cstr(u->unit)),
@@ -310,20 +311,28 @@ void update_scaled(struct host *h, const trl_running *r) {
     if (!u || u->kind != r->kind) {
         return;
     }
-    int running = r->count > 0;
-    if ((u->state == STOP && !running) ||
-        (u->state == START && running && image_is(u, &u->to, r->image)) ||
-        (u->state == BACK && running && image_is(u, &u->from, r->image))) {
+    if (u->state == STOP && !r->count) {
+        /* A late echo of another stop must not let the new image start while the old one runs. */
+        if (!r->image.len || !u->from.image[0] || image_is(u, &u->from, r->image)) {
+            reached(u);
+        } else {
+            host_ask(h, NULL, NULL);
+        }
+    } else if (r->count && ((u->state == START && image_is(u, &u->to, r->image)) ||
+                            (u->state == BACK && image_is(u, &u->from, r->image)))) {
         reached(u);
     }
 }
 
-int update_start_failed(struct host *h, trl_str unit, trl_str error) {
+/* Events may come twice and late: a failure of the new image says nothing about the old one. */
+int update_start_failed(struct host *h, trl_str unit, trl_str image, trl_str error) {
     struct update *u = find(h, unit);
     if (!u) {
         return 0;
     }
-    if (u->state == START || u->state == BACK || u->state == STOP) {
+    const struct side *side = u->state == START ? &u->to : &u->from;
+    int stopping = u->state == STOP && (!image.len || trl_str_is(image, side->image));
+    if (stopping || ((u->state == START || u->state == BACK) && trl_str_is(image, side->image))) {
         missed(u, TRL_E_DENIED, error);
     }
     return 1;

@@ -46,11 +46,30 @@ void world_event(struct fworld *w, const char *source, const char *name, json_t 
     json_decref(j);
 }
 
+struct echo {
+    struct fhost *h;
+    char *name;
+    json_t *data;
+};
+
+static void on_echo(void *arg) {
+    struct echo *e = arg;
+    world_event(e->h->w, e->h->id, e->name, e->data);
+    free(e->name);
+    free(e);
+}
+
 static void host_event(struct fhost *h, const char *name, json_t *data) {
     if (h->lose_events > 0) {
         h->lose_events--;
         json_decref(data);
         return;
+    }
+    if (h->echo_ms) {
+        struct echo *e = calloc(1, sizeof(*e));
+        assert(e);
+        *e = (struct echo){h, strdup(name), json_deep_copy(data)};
+        core_after(h->w->c, h->echo_ms, on_echo, e);
     }
     world_event(h->w, h->id, name, data);
 }

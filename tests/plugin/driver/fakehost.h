@@ -16,6 +16,7 @@ struct fhost {
     char id[64];
     int alive, frozen;         /* frozen: subscribed, silent */
     int lose_events;           /* how many of the next component/provider events vanish */
+    int64_t echo_ms;           /* > 0: each such event comes again so much later */
     int mute_replies;          /* how many of the next replies vanish; the work is done */
     int64_t born_ms, start_ms; /* how long a start takes */
     json_t *components, *providers, *labels;

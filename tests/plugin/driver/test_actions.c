@@ -401,6 +401,37 @@ static void a_foreign_put_during_ours_is_noticed(void **state) {
     rig_close(&r);
 }
 
+static void a_config_that_changes_while_it_is_read_is_read_again(void **state) {
+    struct rig r;
+    static const char *const names[] = {"cfg"};
+    (void)state;
+    rig_synced(&r, "{}");
+    struct core_op *op = core_read(r.c, "default", names, 1);
+    world_event(r.w, "H1", "config_set", json_pack("{s:s}", "config_name", "cfg"));
+    core_run(r.c, 10);
+    ENDED(op, TRL_OK);
+    SENT(&r, "config.get", 2);
+    SEEN(&r, "config default cfg", 1); /* the stale answer is never told */
+    rig_close(&r);
+}
+
+static void a_rebuild_with_equal_marks_is_read_as_well(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{}");
+    trl_action a = action(TRL_DO_SCALE, "H1", "web", "reg/web:1", 4);
+    core_apply(r.c, &a);
+    core_run(r.c, 50);
+    core_forget(r.c);
+    a.count = 6;
+    a.flags = TRL_ACT_RUNNING;
+    core_apply(r.c, &a);
+    core_run(r.c, 50);
+    SEEN(&r, "DELTA", 0);
+    SEEN(&r, "report default H1 FULL * [comp web reg/web:1 x6", 1);
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_is_acked_then_told_by_its_event),
@@ -425,6 +456,8 @@ int main(void) {
         cmocka_unit_test(a_config_body_must_be_a_map_of_strings),
         cmocka_unit_test(config_events_matter_for_names_the_core_knows),
         cmocka_unit_test(a_foreign_put_during_ours_is_noticed),
+        cmocka_unit_test(a_config_that_changes_while_it_is_read_is_read_again),
+        cmocka_unit_test(a_rebuild_with_equal_marks_is_read_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static void link_or_config(struct chaos *k) {
 static void fault(struct chaos *k) {
     struct fhost *h = any_host(k);
     struct fworld *w = k->r.w;
-    switch (pick(k, k->lossy ? 10 : 5)) {
+    switch (pick(k, k->lossy ? 11 : 6)) {
     case 0:
         h->mute_replies = (int)pick(k, 3);
         break;
@@ -84,15 +84,18 @@ static void fault(struct chaos *k) {
         w->mute_configs = (int)pick(k, 2);
         break;
     case 5:
-        h->lose_events = (int)pick(k, 4);
+        h->echo_ms = pick(k, 2) * (1 + pick(k, 1000));
         break;
     case 6:
-        w->lose_link_events = (int)pick(k, 3);
+        h->lose_events = (int)pick(k, 4);
         break;
     case 7:
-        h->frozen = !h->frozen;
+        w->lose_link_events = (int)pick(k, 3);
         break;
     case 8:
+        h->frozen = !h->frozen;
+        break;
+    case 9:
         host_restart(h);
         host_start_event(h);
         break;
@@ -162,6 +165,7 @@ static void heal(struct chaos *k) {
         struct fhost *h = &w->hosts[i];
         h->mute_replies = h->lose_events = h->frozen = 0;
         h->start_ms = 5;
+        h->echo_ms = 0;
     }
     w->mute_links = w->drop_links = w->mute_configs = w->lose_link_events = 0;
     core_run(k->r.c, 300000);

@@ -2,6 +2,7 @@
  *
  * Events of hosts into reports.
  */
+#include "fakelog.h"
 #include "rig.h"
 
 static void labels_changed_is_a_labels_delta(void **state) {
@@ -110,20 +111,54 @@ static void health_status_does_not_change_failing(void **state) {
     rig_close(&r);
 }
 
-static void provider_events_are_deltas(void **state) {
+static void a_provider_that_stops_is_a_delta(void **state) {
     struct rig r;
     (void)state;
     rig_synced(&r, "{}");
-    world_event(r.w, "H1", "provider_started",
-                json_pack("{s:s,s:s,s:{s:s},s:s}", "provider_id", "http", "image_ref",
-                          "wasmcloud+builtin://http-server", "annotations", "k", "v", "host_id",
-                          ""));
     world_event(r.w, "H1", "provider_stopped",
                 json_pack("{s:s,s:s,s:{},s:s}", "provider_id", "http", "host_id", "", "annotations",
                           "reason", "stop"));
     core_run(r.c, 10);
-    SEEN(&r, "report default H1 DELTA * [prov http http-server x1 h0 k=v]", 1);
     SEEN(&r, "report default H1 DELTA * [prov http  x0", 1);
+    SENT(&r, "", 0);
+    rig_close(&r);
+}
+
+static void a_provider_start_of_somebody_else_is_read_from_the_inventory(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{}");
+    host_run_provider(r.h1, "http", "http-server", "app");
+    world_event(r.w, "H1", "provider_started",
+                json_pack("{s:s,s:s,s:{s:s},s:s}", "provider_id", "http", "image_ref",
+                          "wasmcloud+builtin://http-server", "annotations", "k", "v", "host_id",
+                          ""));
+    core_run(r.c, 10);
+    SEEN(&r, "report default H1 FULL * [prov http http-server x1 h0", 1);
+    SEEN(&r, "DELTA", 0);
+    rig_close(&r);
+}
+
+static void late_provider_events_do_not_mislead(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{}");
+    r.h1->echo_ms = 500;
+    trl_action a = action(TRL_DO_PROVIDER_START, "H1", "http", "reg/http:1", 1);
+    core_apply(r.c, &a);
+    core_run(r.c, 100);
+    a.verb = TRL_DO_PROVIDER_STOP;
+    core_apply(r.c, &a);
+    core_run(r.c, 100);
+    a.verb = TRL_DO_PROVIDER_START;
+    core_apply(r.c, &a);
+    core_run(r.c, 2000);
+    assert_string_equal(json_string_value(json_object_get(core_log(r.c)->seen.units, "H1 http")),
+                        "reg/http:1 x1");
+    a.verb = TRL_DO_PROVIDER_STOP;
+    core_apply(r.c, &a);
+    core_run(r.c, 2000);
+    assert_null(json_object_get(core_log(r.c)->seen.units, "H1 http"));
     rig_close(&r);
 }
 
@@ -193,16 +228,39 @@ static void garbage_is_skipped_and_counted(void **state) {
     rig_close(&r);
 }
 
+static void a_late_zero_event_does_not_hide_a_start(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{}");
+    trl_action a = action(TRL_DO_SCALE, "H1", "web", "i:1", 2);
+    core_apply(r.c, &a);
+    core_run(r.c, 100);
+    core_forget(r.c);
+    world_event(r.w, "H1", "component_scaled",
+                scaled("H1", "web", "i:0", 0)); /* of an earlier stop */
+    core_run(r.c, 10);
+    SEEN(&r, "DELTA", 0);
+    SEEN(&r, "report default H1 FULL * [comp web i:1 x2", 1);
+    a.count = 0; /* but ours counts at once */
+    core_apply(r.c, &a);
+    core_run(r.c, 10);
+    SEEN(&r, "report default H1 DELTA * [comp web i:1 x0", 1);
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_changed_is_a_labels_delta),
         cmocka_unit_test(a_zero_event_counts_for_source_and_id),
+        cmocka_unit_test(a_late_zero_event_does_not_hide_a_start),
         cmocka_unit_test(a_scale_of_somebody_else_is_read_from_the_inventory),
         cmocka_unit_test(an_event_of_an_unknown_host_asks_for_its_inventory),
         cmocka_unit_test(an_echo_of_a_host_that_is_gone_is_forgotten),
         cmocka_unit_test(an_inventory_raced_by_an_event_is_read_again),
         cmocka_unit_test(health_status_does_not_change_failing),
-        cmocka_unit_test(provider_events_are_deltas),
+        cmocka_unit_test(a_provider_that_stops_is_a_delta),
+        cmocka_unit_test(a_provider_start_of_somebody_else_is_read_from_the_inventory),
+        cmocka_unit_test(late_provider_events_do_not_mislead),
         cmocka_unit_test(start_failures_are_notes),
         cmocka_unit_test(already_running_is_news_not_a_failure),
         cmocka_unit_test(garbage_is_skipped_and_counted),

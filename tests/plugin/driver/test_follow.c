@@ -335,6 +335,23 @@ static void stop_ends_everything_under_way(void **state) {
     rig_close(&r);
 }
 
+static void who_asks_later_gets_a_later_answer(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{\"ping_ms\":50}");
+    r.h1->mute_replies = 1; /* the first inventory is out for two seconds */
+    struct core_op *one = core_resync(r.c, "default");
+    core_run(r.c, 1000);
+    struct core_op *two = core_resync(r.c, "default");
+    core_run(r.c, 500);
+    SENT(&r, "host.get.H1", 1);
+    core_run(r.c, 1000);
+    ENDED(one, TRL_OK);
+    ENDED(two, TRL_OK);
+    SENT(&r, "host.get.H1", 2);
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resync_reports_every_host_and_all_links),
@@ -356,6 +373,7 @@ int main(void) {
         cmocka_unit_test(the_first_host_makes_links_and_configs_readable),
         cmocka_unit_test(an_audit_reads_links_and_configs_again),
         cmocka_unit_test(stop_ends_everything_under_way),
+        cmocka_unit_test(who_asks_later_gets_a_later_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,22 @@ static void events_of_others_are_told(void **state) {
     rig_close(&r);
 }
 
+static void a_read_raced_by_an_event_is_read_again(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{}");
+    struct core_op *op = core_resync(r.c, "default");       /* link.get is out … */
+    world_event(r.w, "H1", "linkdef_set", link_data("kv")); /* … meanwhile */
+    core_run(r.c, 500);
+    SENT(&r, "link.get", 1);
+    SEEN(&r, "links default full", 0);
+    core_run(r.c, 1500);
+    ENDED(op, TRL_OK);
+    SENT(&r, "link.get", 2);
+    SEEN(&r, "links default full", 1);
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_put_is_reported_then_done),
@@ -304,6 +320,7 @@ int main(void) {
         cmocka_unit_test(a_refusal_is_the_hosts_text),
         cmocka_unit_test(no_read_within_a_second_of_a_put),
         cmocka_unit_test(events_of_others_are_told),
+        cmocka_unit_test(a_read_raced_by_an_event_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

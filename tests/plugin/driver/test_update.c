@@ -183,6 +183,45 @@ static void a_failed_start_goes_back_to_the_old_image(void **state) {
     rig_close(&r);
 }
 
+static void an_echo_of_another_stop_does_not_count(void **state) {
+    struct rig r;
+    (void)state;
+    open(&r, "{}");
+    r.h1->lose_events = 1; /* the real one is lost */
+    trl_action a = update(0);
+    struct core_op *op = core_apply(r.c, &a);
+    json_t *d = json_pack("{s:s,s:s,s:{},s:i}", "component_id", "web", "image_ref", "reg/web:0",
+                          "annotations", "max_instances", 0);
+    world_event(r.w, "H1", "component_scaled", d); /* it still runs */
+    core_run(r.c, 1);
+    SENT(&r, "component.scale", 1);
+    SENT(&r, "host.get", 1); /* the inventory decides */
+    core_run(r.c, 15000);
+    ENDED(op, TRL_OK);
+    rig_close(&r);
+}
+
+static void a_failure_told_twice_counts_once(void **state) {
+    struct rig r;
+    (void)state;
+    open(&r, "{}");
+    r.w->fail_image = "web:2";
+    r.h1->start_ms = 50;
+    trl_action a = update(0);
+    struct core_op *op = core_apply(r.c, &a);
+    core_run(r.c, 60); /* the new one failed, the old one is being started */
+    json_t *d = json_pack("{s:s,s:s,s:{},s:i,s:s}", "component_id", "web", "image_ref", "reg/web:2",
+                          "annotations", "max_instances", 4, "error", "failed to fetch");
+    world_event(r.w, "H1", "component_scale_failed", d);
+    core_run(r.c, 20);
+    assert_false(op->done);
+    core_run(r.c, 1000);
+    ENDED(op, TRL_E_DENIED);
+    assert_string_equal(image_now(&r, "web"), "reg/web:1");
+    assert_non_null(strstr(op->msg, "the old image runs again"));
+    rig_close(&r);
+}
+
 static void when_the_old_image_fails_too_both_are_told(void **state) {
     struct rig r;
     (void)state;
@@ -339,6 +378,8 @@ int main(void) {
         cmocka_unit_test(a_trial_without_an_end_is_given_up_and_cleared),
         cmocka_unit_test(leftovers_are_removed_by_who_acts_here),
         cmocka_unit_test(a_failed_start_goes_back_to_the_old_image),
+        cmocka_unit_test(an_echo_of_another_stop_does_not_count),
+        cmocka_unit_test(a_failure_told_twice_counts_once),
         cmocka_unit_test(when_the_old_image_fails_too_both_are_told),
         cmocka_unit_test(lost_events_are_replaced_by_inventories),
         cmocka_unit_test(lost_replies_do_not_matter),
