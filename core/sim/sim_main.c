@@ -26,7 +26,7 @@ struct app {
     struct inputs *inputs;
     struct loop_timer end, every;
     FILE *stats;
-    bool ending;
+    bool started, ending; /* started: the hosts, once there is a connection */
     int rc;
 };
 
@@ -64,6 +64,10 @@ static void end(struct app *a) {
     loop_timer_stop(&a->end);
     loop_timer_stop(&a->every);
     write_stats(a);
+    if (a->sim && !a->started) {
+        log_error(&a->log, "no connection so far: no host was started");
+        a->rc = 1;
+    }
     if (a->sim) {
         sim_shutdown(a->sim);
     }
@@ -97,6 +101,19 @@ static void on_line(void *arg, str line) {
     }
 }
 
+/* As real hosts, they do not start before they are connected; a connection lost later they survive.
+ */
+static void on_link(void *arg, bool up) {
+    struct app *a = arg;
+    if (!up || a->started || a->ending) {
+        return;
+    }
+    a->started = true;
+    sim_start(a->sim);
+    log_info(&a->log, "%u hosts, seed %llu", world_n_hosts(sim_world(a->sim)),
+             (unsigned long long)a->o.config.seed);
+}
+
 static void begin(struct app *a) {
     struct err err = ERR_INIT;
     a->bus = bus_create(a->transport);
@@ -106,9 +123,7 @@ static void begin(struct app *a) {
         end(a);
         return;
     }
-    sim_start(a->sim);
-    log_info(&a->log, "%u hosts, seed %llu", world_n_hosts(sim_world(a->sim)),
-             (unsigned long long)a->o.config.seed);
+    bus_watch_link(a->bus, on_link, a);
     if (a->o.for_ns) {
         loop_timer_start(&a->end, a->o.for_ns);
     }
