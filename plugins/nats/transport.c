@@ -4,22 +4,13 @@
  */
 #include "transport.h"
 
+#include "decl.h"
 #include "msg.h"
 #include "peer.h"
 #include "recv.h"
 #include "schema.h"
-#include "stream.h"
 #include "subject.h"
 #include "text.h"
-
-/* A stream that was declared in the configuration. */
-struct decl {
-    trl_inst *in;
-    struct stream_want want;
-    struct stream_check *check;
-    json_t *j_drift; /* NULL: not looked at yet */
-    char *trouble;   /* as last logged; NULL: fine */
-};
 
 struct watcher {
     struct watcher *next;
@@ -33,133 +24,12 @@ struct trl_inst {
     struct recvs *recvs;
     trl_op *start_op;
     struct watcher *watchers;
-    struct decl *decls;
-    size_t n_decls;
+    struct decls decls;
 };
 
 static void op_fail(const trl_host *h, trl_op *op, const trl_err *err) {
     trl_bytes none = {NULL, 0};
     h->op_done(op, err->code, none, err);
-}
-
-/* Declared streams */
-
-static void decl_say(struct decl *d, char *trouble) {
-    if (trouble && (!d->trouble || strcmp(d->trouble, trouble) != 0)) {
-        trl_logf(d->in->peer.host, TRL_LOG_WARN, "%s", trouble);
-    }
-    free(d->trouble);
-    d->trouble = trouble;
-}
-
-static void on_stream(void *arg, trl_status st, const struct stream_found *f, const trl_err *err) {
-    struct decl *d = arg;
-    char *drift;
-    d->check = NULL;
-    if (st == TRL_E_UNAVAIL && !d->in->peer.up) {
-        return; /* the link broke: there will be another look */
-    }
-    json_decref(d->j_drift);
-    d->j_drift = st == TRL_OK ? json_incref(f->b_drift) : NULL;
-    if (st != TRL_OK) {
-        decl_say(d, text_fmt("%s", err->msg));
-        return;
-    }
-    if (f->created) {
-        trl_logf(d->in->peer.host, TRL_LOG_INFO, "nats: stream %s created", d->want.name);
-    }
-    drift = stream_drift_text(f->b_drift);
-    decl_say(d, drift
-                    ? text_fmt("nats: stream %s differs from its declaration and is used as it is: "
-                               "%s",
-                               d->want.name, drift)
-                    : NULL);
-    free(drift);
-}
-
-static void look_at_streams(trl_inst *in) {
-    for (size_t i = 0; i < in->n_decls; i++) {
-        struct decl *d = &in->decls[i];
-        stream_check_end(d->check);
-        d->check = stream_ensure(&in->peer, &d->want, 0, on_stream, d);
-    }
-}
-
-static json_t *streams_json(const trl_inst *in) {
-    json_t *j_list = json_array();
-    for (size_t i = 0; i < in->n_decls; i++) {
-        const struct decl *d = &in->decls[i];
-        json_t *j = json_pack("{s:s,s:b}", "name", d->want.name, "present", d->j_drift != NULL);
-        if (d->j_drift) {
-            json_object_set(j, "drift", d->j_drift);
-        } else if (d->trouble) {
-            json_object_set_new(j, "error", json_string(d->trouble));
-        }
-        json_array_append_new(j_list, j);
-    }
-    return j_list;
-}
-
-static int name_ok(const char *s) {
-    size_t n = strlen(s);
-    for (; *s; s++) {
-        if ((unsigned char)*s <= ' ' || strchr(".*>/\\", *s) || *s == 0x7f) {
-            return 0;
-        }
-    }
-    return n > 0 && n <= 200;
-}
-
-static trl_status parse_stream(const json_t *v, size_t at, struct stream_want *w, trl_err *err) {
-    const char *name = opts_str(v, "name");
-    const json_t *subjects = json_object_get(v, "subjects");
-    size_t i;
-    json_t *b_s;
-    if (!name || !name_ok(name)) {
-        return trl_errf(err, TRL_E_INVALID,
-                        "streams[%zu].name: a name without blanks, '.', '*', '>', '/'", at);
-    }
-    w->name = text_dup(name);
-    w->description = text_dup(opts_str(v, "description"));
-    w->max_msgs_per_subject = opts_int(v, "max_msgs_per_subject", -1);
-    w->max_age_s = opts_int(v, "max_age_s", 0);
-    w->max_bytes = opts_int(v, "max_bytes", -1);
-    w->allow_direct = opts_bool(v, "allow_direct", 0);
-    w->subjects = x_zalloc_n(json_array_size(subjects), sizeof(char *));
-    json_array_foreach(subjects, i, b_s) {
-        const char *s = json_string_value(b_s);
-        if (!s || !subject_ok(trl_cstr(s), 1)) {
-            return trl_errf(err, TRL_E_INVALID, "streams[%zu].subjects[%zu]: no subject", at, i);
-        }
-        w->subjects[w->n_subjects++] = text_dup(s);
-    }
-    if (!w->n_subjects) {
-        return trl_errf(err, TRL_E_INVALID, "streams[%zu].subjects: at least one is needed", at);
-    }
-    return TRL_OK;
-}
-
-/* wants: owned array, also on failure. */
-static trl_status parse_streams(const json_t *config, struct stream_want **ret, size_t *ret_n,
-                                trl_err *err) {
-    const json_t *list = json_object_get(config, "streams");
-    size_t i;
-    json_t *b_v;
-    *ret = x_zalloc_n(json_array_size(list), sizeof(**ret));
-    *ret_n = 0;
-    json_array_foreach(list, i, b_v) {
-        trl_status st = parse_stream(b_v, i, &(*ret)[(*ret_n)++], err);
-        if (st != TRL_OK) {
-            return st;
-        }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp((*ret)[k].name, (*ret)[i].name) == 0) {
-                return trl_errf(err, TRL_E_INVALID,
-                                "streams[%zu].name: the same as of streams[%zu]", i, k);
-            }
-        }
-    }
-    return TRL_OK;
 }
 
 /* Link state */
@@ -194,7 +64,7 @@ static void on_event(struct peer *p, enum conn_event e) {
         watcher_tell(in, w);
     }
     if (p->up) {
-        look_at_streams(in);
+        decls_look(&in->decls);
     }
 }
 
@@ -334,17 +204,10 @@ static void on_purged(void *arg, trl_status st, natsMsg *m) {
 }
 
 static void forget(trl_inst *in, trl_op *op, trl_str subject) {
-    struct decl *d = NULL;
+    const char *stream = decls_find(&in->decls, subject);
     struct forget *f;
     char *text;
-    for (size_t i = 0; i < in->n_decls && !d && subject_ok(subject, 1); i++) {
-        for (size_t k = 0; k < in->decls[i].want.n_subjects && !d; k++) {
-            if (subject_covers(trl_cstr(in->decls[i].want.subjects[k]), subject)) {
-                d = &in->decls[i];
-            }
-        }
-    }
-    if (!d) {
+    if (!stream) {
         trl_op_fail(
             in->peer.host, op, TRL_E_NOTFOUND,
             "nats: no declared stream holds that subject; see streams in the configuration");
@@ -353,7 +216,7 @@ static void forget(trl_inst *in, trl_op *op, trl_str subject) {
     f = x_zalloc(sizeof(*f));
     f->in = in;
     f->op = op;
-    text = text_fmt("STREAM.PURGE.%s", d->want.name);
+    text = text_fmt("STREAM.PURGE.%s", stream);
     js_api(&in->peer, text, json_pack("{s:s%}", "filter", subject.ptr, subject.len), on_purged, f);
     free(text);
 }
@@ -362,7 +225,7 @@ static void info(trl_inst *in, trl_op *op) {
     struct recvs_count n;
     recvs_count(in->recvs, &n);
     peer_info(&in->peer, op,
-              json_pack("{s:o,s:I,s:I,s:I,s:I}", "streams", streams_json(in), "subscriptions",
+              json_pack("{s:o,s:I,s:I,s:I,s:I}", "streams", decls_json(&in->decls), "subscriptions",
                         (json_int_t)n.subs, "requests", (json_int_t)n.requests, "delivered",
                         (json_int_t)n.delivered, "dropped", (json_int_t)n.dropped));
 }
@@ -379,52 +242,46 @@ static json_t *load(trl_str config, trl_err *err) {
     return j;
 }
 
-static trl_status check(trl_str config, trl_err *err) {
+/* Fills *in, except for what needs a host, when h is NULL. */
+static trl_status init(trl_inst *in, const trl_host *h, trl_str config, trl_err *err) {
     json_t *j_config = load(config, err);
-    struct peer p;
-    struct stream_want *wants = NULL;
-    size_t n = 0;
-    trl_status st;
-    if (!j_config) {
-        return TRL_E_INVALID;
-    }
-    st = peer_init(&p, "nats", NULL, j_config, on_event, err);
+    trl_status st =
+        j_config ? peer_init(&in->peer, "nats", h, j_config, on_event, err) : TRL_E_INVALID;
     if (st == TRL_OK) {
-        peer_finish(&p);
-        st = parse_streams(j_config, &wants, &n, err);
+        st = decls_parse(&in->decls, &in->peer, j_config, err);
+        if (st != TRL_OK) {
+            decls_finish(&in->decls);
+            peer_finish(&in->peer);
+        }
     }
-    while (n) {
-        stream_want_finish(&wants[--n]);
-    }
-    free(wants);
     json_decref(j_config);
+    return st;
+}
+
+static trl_status check(trl_str config, trl_err *err) {
+    trl_inst in = {0};
+    trl_status st = init(&in, NULL, config, err);
+    if (st == TRL_OK) {
+        decls_finish(&in.decls);
+        peer_finish(&in.peer);
+    }
     return st;
 }
 
 static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_err *err) {
     const trl_host_msg_v1 *msg = h->get_interface(h->ctx, TRL_HOST_MSG_V1);
-    json_t *j_config;
-    struct stream_want *wants = NULL;
     trl_inst *in;
-    trl_status st = check(config, err);
-    if (st != TRL_OK) {
-        return st;
-    }
+    trl_status st;
     if (!msg) {
         return trl_errf(err, TRL_E_UNSUPP, "nats: the host offers no " TRL_HOST_MSG_V1);
     }
-    j_config = load(config, err);
     in = x_zalloc(sizeof(*in));
-    peer_init(&in->peer, "nats", h, j_config, on_event, err);
-    in->recvs = recvs_create(h, msg);
-    parse_streams(j_config, &wants, &in->n_decls, err);
-    in->decls = x_zalloc_n(in->n_decls, sizeof(*in->decls));
-    for (size_t i = 0; i < in->n_decls; i++) {
-        in->decls[i].in = in;
-        in->decls[i].want = wants[i];
+    st = init(in, h, config, err);
+    if (st != TRL_OK) {
+        free(in);
+        return st;
     }
-    free(wants);
-    json_decref(j_config);
+    in->recvs = recvs_create(h, msg);
     *out = in;
     return TRL_OK;
 }
@@ -441,10 +298,7 @@ static void end_all(trl_inst *in) {
     while (in->watchers) {
         watcher_end(in, &in->watchers);
     }
-    for (size_t i = 0; i < in->n_decls; i++) {
-        stream_check_end(in->decls[i].check);
-        in->decls[i].check = NULL;
-    }
+    decls_end(&in->decls);
 }
 
 static void stop(trl_inst *in, trl_op *op) {
@@ -457,12 +311,7 @@ static void destroy(trl_inst *in) {
     end_all(in);
     peer_finish(&in->peer);
     recvs_unref(in->recvs);
-    for (size_t i = 0; i < in->n_decls; i++) {
-        stream_want_finish(&in->decls[i].want);
-        json_decref(in->decls[i].j_drift);
-        free(in->decls[i].trouble);
-    }
-    free(in->decls);
+    decls_finish(&in->decls);
     free(in);
 }
 

@@ -2,6 +2,7 @@
  *
  * store "nats-kv" against a real server: what the common suite does not ask.
  */
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "../../unit/cmocka_all.h"
@@ -408,6 +409,71 @@ static void test_purge_mark(void **state) {
     comp_cancel(&r->s, w);
 }
 
+static char *read_example(const char *name) {
+    char path[512], *text = calloc(1, 16384);
+    FILE *f;
+    snprintf(path, sizeof(path), "%s/plugins/nats/examples/%s", TRELLIS_SOURCE_DIR, name);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, 16383, f) > 0);
+    fclose(f);
+    return text;
+}
+
+/* The example, but for where the server is. */
+static void open_example(struct rig *r, struct comp *c, const char *component, const char *name) {
+    char *text = read_example(name), *config;
+    json_t *j = json_loads(text, 0, NULL);
+    char url[64];
+    snprintf(url, sizeof(url), "nats://127.0.0.1:%d", r->server.port);
+    json_object_set_new(j, "url", json_string(url));
+    config = json_dumps(j, 0);
+    assert_int_equal(comp_open(c, r->f, component, config, r->err), TRL_OK);
+    free(config);
+    json_decref(j);
+    free(text);
+}
+
+/* The examples of the README under the permissions they name: nothing is refused. */
+static void test_examples(void **state) {
+    struct rig *r = *state;
+    char *permissions, *conf = calloc(1, 32768), *info;
+    trl_op *w, *op;
+    NEED_SERVER();
+    permissions = read_example("permissions.conf");
+    snprintf(conf, 32768, "%s%s", JETSTREAM, permissions);
+    server_start(&r->server, conf);
+    open_example(r, &r->t, "nats", "transport.json");
+    open_example(r, &r->s, "nats-kv", "store.json");
+    assert_true(fake_wait_log(r->f, "stream trellis_events created"));
+    basics(r);
+    w = comp_watch(&r->s, "", 0);
+    assert_true(fake_items(w, 2));
+    comp_cancel(&r->s, w);
+    op = fake_op(r->f);
+    r->s.s->list(r->s.in, op, trl_cstr(""), trl_cstr(""), 0);
+    assert_true(fake_done(op));
+    assert_int_equal(op->n, 1);
+    fake_op_free(op);
+    comp_pub(&r->t, "wadm.status.default.app", "{}");
+    op = fake_op(r->f);
+    r->t.t->forget(r->t.in, op, trl_cstr("wadm.status.default.app"));
+    assert_true(fake_done(op));
+    assert_int_equal(op->st, TRL_OK);
+    fake_op_free(op);
+    op = comp_sub(&r->t, "wadm.api.>", "wadm_server");
+    info = comp_info(&r->t);
+    assert_non_null(strstr(info, "\"jetstream\":true"));
+    assert_non_null(strstr(info, "\"instances\":2"));
+    free(info);
+    info = comp_info(&r->s);
+    free(info);
+    comp_cancel(&r->t, op);
+    assert_int_equal(fake_logged(r->f, "the server refuses"), 0);
+    free(permissions);
+    free(conf);
+}
+
 static void test_ends(void **state) {
     struct rig *r = *state;
     trl_op *ops[60], *watch, *list;
@@ -451,6 +517,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_consumer_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_back_pressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_purge_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,11 @@
  *
  * transport "nats" against a real server: what the common suite does not ask.
  */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../../unit/cmocka_all.h"
 #include "fake.h"
@@ -123,6 +126,41 @@ static void test_bad_messages(void **state) {
     assert_int_equal(op->st, TRL_E_NORESPONDER);
     fake_op_free(op);
     free(big);
+}
+
+static void say(int fd, const char *text) {
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* Headers as other clients may send them: repeated, empty, in their order, broken. */
+static void test_foreign_headers(void **state) {
+    struct rig *r = *state;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    trl_op *sub;
+    int fd;
+    NEED_SERVER();
+    server_start(&r->server, "");
+    open_t(r, &r->t, "");
+    sub = comp_sub(&r->t, "fh.>", "");
+    comp_pub(&r->t, "fh.ready", "");
+    assert_true(fake_items(sub, 1));
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    a.sin_port = htons((uint16_t)r->server.port);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    say(fd, "CONNECT {\"verbose\":false,\"headers\":true}\r\n");
+    say(fd, "HPUB fh.a re.ply 37 39\r\nNATS/1.0\r\nz:  \r\nA: 1\r\nb:x:y \r\nA:2\r\n\r\nok\r\n");
+    say(fd, "HPUB fh.b 12 12\r\nNATS/1.0\r\n\r\n\r\n");
+    say(fd, "HPUB fh.c 34 34\r\nNATS/1.0 100 Idle\r\nx\r\n: y\r\nc: \r\n\r\n\r\n");
+    say(fd, "PUB fh.d 0\r\n\r\n");
+    assert_true(fake_items(sub, 5));
+    assert_string_equal(sub->items[1].headers, "z=;A=1;b=x:y;A=2;");
+    assert_string_equal(sub->items[1].reply, "re.ply");
+    assert_string_equal(sub->items[1].value, "ok");
+    assert_string_equal(sub->items[2].headers, "");
+    assert_string_equal(sub->items[3].headers, "c=;");
+    assert_string_equal(sub->items[4].headers, "");
+    close(fd);
+    comp_cancel(&r->t, sub);
 }
 
 /* Full subscribers: their messages wait, in order, others go on. */
@@ -431,6 +469,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_headers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_back_pressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_down_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reconnect, setup, teardown),
