@@ -145,12 +145,16 @@ static void boot_drop(struct task *t) {
 }
 
 static void boot_run(struct task *t, int64_t now_ns) {
-    world_host_start(((struct boot *)t)->h, now_ns);
+    struct vhost *h = ((struct boot *)t)->h;
+    if (!world_of(h)->down) {
+        world_host_start(h, now_ns);
+    }
     mem_free(t);
 }
 
 void world_start(struct world *w, int64_t now_ns) {
     world_enter(w, now_ns);
+    w->down = false;
     for (uint32_t i = 0; i < w->hosts.n; i++) {
         if (w->c.start_spread_ns == 0) {
             world_host_start(w->hosts.at[i], now_ns);
@@ -166,6 +170,7 @@ void world_start(struct world *w, int64_t now_ns) {
 }
 
 void world_shutdown(struct world *w, int64_t now_ns) {
+    w->down = true;
     for (uint32_t i = 0; i < w->hosts.n; i++) {
         if (w->hosts.at[i]->state == VHOST_FROZEN) {
             world_host_crash(w->hosts.at[i], now_ns);

@@ -73,6 +73,7 @@ struct world {
     VEC(struct image_fault) image_faults;
     int64_t start_ns, start_wall_ns, now_ns, armed_ns;
     uint64_t serial;
+    bool down;      /* shut down: hosts that were to start later do not */
     uint32_t depth; /* of calls from outside: the outermost one settles */
 };
 

@@ -282,6 +282,107 @@ static void test_lattices_and_errors(void **state) {
     arena_finish(&g.a);
 }
 
+static void test_shutdown_while_starting(void **state) {
+    struct rig g;
+    struct sim_config c = sim_config_instant();
+    (void)state;
+    c.start_spread_ns = 10 * S;
+    open_many(&g, 20, &c);
+    rig_pass(&g, 5 * S);
+    world_shutdown(g.w, g.now_ns);
+    g.from = g.said.n;
+    rig_pass(&g, 100 * S);
+    assert_int_equal(g.said.n, g.from);
+    rig_close(&g);
+}
+
+/* Damaged and well-formed requests in any order, with everything going wrong: what is counted must
+ * be what runs. */
+static void storm_request(struct rig *g, struct rng *r) {
+    static const char *const what[] = {
+        "component.scale", "component.update", "provider.start", "provider.stop",    "host.get",
+        "host.stop",       "label.put",        "link.put",       "link.del",         "config.put.c",
+        "config.del.c",    "host.ping",        "link.get",       "component.auction"};
+    static const char *const bodies[] = {
+        SCALE("a", 1),
+        SCALE("a", 0),
+        SCALE("b", 3),
+        "{\"component_id\":\"a\",\"component_ref\":\"r/x:2\",\"count\":2,\"allow_update\":true,"
+        "\"config\":[\"c\"]}",
+        "{\"component_id\":\"a\",\"new_component_ref\":\"r/x:3\"}",
+        "{\"provider_id\":\"p\",\"provider_ref\":\"r/p:1\",\"config\":[\"c\"]}",
+        "{\"provider_id\":\"p\"}",
+        "{\"key\":\"k\",\"value\":\"v\"}",
+        "{\"source_id\":\"a\",\"target\":\"t\",\"wit_namespace\":\"w\",\"wit_package\":\"p\","
+        "\"interfaces\":[\"i\"],\"target_config\":[\"c\"]}",
+        "{\"component_ref\":\"r\",\"component_id\":\"a\",\"constraints\":{}}",
+        "{}"};
+    const char *w = what[rng_below(r, ARRAY_LEN(what))];
+    char body[400];
+    snprintf(body, sizeof(body), "%s", bodies[rng_below(r, ARRAY_LEN(bodies))]);
+    if (rng_chance(r, 0.2)) {
+        body[rng_below(r, strlen(body))] = (char)(1 + rng_below(r, 255));
+    }
+    bool alone = strncmp(w, "link", 4) == 0 || strncmp(w, "config", 6) == 0 ||
+                 strcmp(w, "host.ping") == 0 || strcmp(w, "component.auction") == 0;
+    rig_send(g, w, alone ? NULL : world_host(g->w, (uint32_t)rng_below(r, 4)), body);
+}
+
+static void storm_life(struct rig *g, struct rng *r) {
+    static void (*const all[])(struct vhost * h, int64_t now_ns) = {
+        world_host_start,  world_host_stop,     world_host_crash,
+        world_host_freeze, world_host_unfreeze, world_host_restart};
+    all[rng_below(r, ARRAY_LEN(all))](world_host(g->w, (uint32_t)rng_below(r, 4)), g->now_ns);
+}
+
+static void check_truth(struct rig *g) {
+    const struct truth *t = &world_lattice(g->w, 0)->truth;
+    int64_t components = 0, providers = 0;
+    for (uint32_t i = 0; i < t->components.n; i++) {
+        components += ((const struct truth_id *)t->components.at[i].value)->count;
+    }
+    for (uint32_t i = 0; i < t->providers.n; i++) {
+        providers += ((const struct truth_id *)t->providers.at[i].value)->count;
+    }
+    for (uint32_t i = 0; i < world_n_hosts(g->w); i++) {
+        struct sim_running x;
+        for (uint32_t k = 0; world_running_at(world_host(g->w, i), k, &x); k++) {
+            *(x.provider ? &providers : &components) -= x.count;
+        }
+    }
+    assert_int_equal(components, 0);
+    assert_int_equal(providers, 0);
+}
+
+static void test_storm(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct rig g;
+        struct rng r;
+        struct sim_config c = sim_config_default();
+        rng_seed(&r, seed);
+        c.seed = seed;
+        c.table_lock = seed % 2;
+        c.faults.fetch = (struct sim_delay){0, S};
+        c.faults.event_lost = c.faults.event_dup = c.faults.event_reordered = 0.1;
+        c.faults.nack = c.faults.no_reply = c.faults.request_lost = 0.05;
+        c.faults.start_fail = 0.1;
+        c.faults.die_after_ack = 0.01;
+        open_many(&g, 4, &c);
+        for (int i = 0; i < 1000; i++) {
+            storm_request(&g, &r);
+            if (rng_chance(&r, 0.05)) {
+                storm_life(&g, &r);
+            }
+            if (rng_chance(&r, 0.5)) {
+                rig_pass(&g, (int64_t)rng_below(&r, S));
+            }
+            check_truth(&g);
+        }
+        rig_close(&g);
+    }
+}
+
 static void count_only(void *arg, str subject, str body) {
     (void)subject;
     (void)body;
@@ -321,6 +422,8 @@ int main(void) {
         cmocka_unit_test(test_truth),
         cmocka_unit_test(test_a_seed_decides_everything),
         cmocka_unit_test(test_lattices_and_errors),
+        cmocka_unit_test(test_shutdown_while_starting),
+        cmocka_unit_test(test_storm),
         cmocka_unit_test(test_ten_thousand_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
