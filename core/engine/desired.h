@@ -105,7 +105,6 @@ struct desired_app {
     /* the engine's */
     bool dirty;
     bool settling;           /* a catalog_settle is under way */
-    bool inherited;          /* what it leaves behind stems from a former life of the program */
     bool guarded;            /* removals wait for consent */
     struct app_status *told; /* owned; last status */
 };

@@ -78,7 +78,7 @@ static void on_settled(void *arg, const struct catalog_result *r) {
 }
 
 static void settle_head(struct engine *e, struct desired_app *a, const struct plan *p) {
-    if (!e->active || a->settling || a->inherited || p->n_gone == 0) {
+    if (!e->active || a->settling || e->inherit_until_ns || e->inheriting || p->n_gone == 0) {
         return;
     }
     a->settling = true;
@@ -220,22 +220,14 @@ static void resolve_doubts(struct engine *e) {
     }
 }
 
-/* A host that was silent when the program started may still carry out what its former life asked
- * for: what that life left behind is forgotten only after the host time-out and another look. */
+/* A host that was silent when the program started is not known to it, and may still run or start
+ * what a former life asked for: nothing is forgotten before the host time-out and another look. */
 static void end_inheritance(struct engine *e) {
     if (e->inherit_until_ns && engine_now(e) >= e->inherit_until_ns && !e->syncing && e->link_up) {
         e->inherit_until_ns = 0;
         e->inheriting = true;
         observed_forget_configs(&e->o);
         engine_resync(e);
-    }
-}
-
-static void inherited_is_known(struct engine *e) {
-    e->inheriting = false;
-    for (uint32_t i = 0; i < e->d.apps.n; i++) {
-        struct desired_app *a = e->d.apps.at[i].value;
-        a->inherited = false;
     }
 }
 
@@ -312,9 +304,7 @@ static void on_resynced(void *arg, trl_status st, trl_bytes result, const trl_er
         ledger_certain(&e->l, LEDGER_SHARED);
     }
     e->resolving = false;
-    if (e->inheriting) {
-        inherited_is_known(e);
-    }
+    e->inheriting = false;
     if (e->resync_again) {
         e->resync_again = false;
         engine_resync(e);
@@ -453,7 +443,6 @@ void engine_app_changed(struct engine *e, const struct app *head) {
     bool moved = fresh || a->generation != head->generation;
     if (moved) {
         a->prompted = !fresh || e->synced;
-        a->inherited = fresh && !e->synced && head->n_applied > (head->deployed ? 1 : 0);
         a->guarded = false;
         a->known_all = false;
         ledger_forgive(&e->l, a->name);

@@ -32,7 +32,7 @@ struct engine {
     bool reading;
     uint64_t seq;             /* of commands */
     int64_t doubted_ns;       /* when the last link or config request went unanswered */
-    int64_t inherit_until_ns; /* what a former life left is not forgotten before; 0: it is over */
+    int64_t inherit_until_ns; /* no applied version is forgotten before; 0: it is over */
     bool inheriting;          /* the resync under way decides about it */
     bool resolving;           /* the one under way is about doubts */
     int64_t wall_offset_ms;

@@ -33,7 +33,7 @@ static struct plan_action *removal(struct leftovers *x, uint32_t verb, enum plan
     struct plan_action *a = plan_add(x->p, verb, target);
     a->name = name;
     a->removal = true;
-    a->unprompted = !x->p->app->prompted;
+    a->unprompted = !x->p->app->prompted && x->p->app->olds.n == 0; /* else an undeploy asked */
     a->reason = x->p->app->cur ? STR("the deployed version has no use for it")
                                : STR("its application was undeployed");
     x->open++;
