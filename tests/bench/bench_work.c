@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "bench.h"
+#include "plug/loop.h"
+
+#define W1_RUNS  250u
+#define W2_APPS  1000u
+#define W2_HOSTS 100u
+
+static const char *variant(bool nats) {
+    return nats ? "NATS" : "in-process";
+}
+
+static double ms_since(struct bed *b, int64_t t0) {
+    return (double)(loop_now_ns(b->loop) - t0) / 1e6;
+}
+
+static bool flag_set(void *arg) {
+    return *(bool *)arg;
+}
+
+static void take_away(struct bed *b, uint32_t app) {
+    bed_request(b, "undeploy", app, "{}");
+    if (!bed_until(b, flag_set, &b->gone[app], 30 * SECOND)) {
+        die("app-%u is not undeployed after 30 s", app);
+    }
+    bed_request(b, "del", app, "{}");
+    bed_wait_replies(b);
+}
+
+/* One app after the other: put it, then from the deploy request to the status. */
+static void one_by_one(struct bed *b, uint32_t first, struct series *s) {
+    for (uint32_t i = 0; i < W1_RUNS; i++) {
+        uint32_t app = first + i;
+        bed_put(b, app, SHAPE_USUAL);
+        bed_wait_replies(b);
+        int64_t t0 = loop_now_ns(b->loop);
+        bed_request(b, "deploy", app, "{}");
+        if (!bed_until(b, flag_set, &b->deployed[app], 60 * SECOND)) {
+            die("app-%u is not deployed after 60 s", app);
+        }
+        series_add(s, ms_since(b, t0));
+        bed_wait_replies(b);
+        take_away(b, app);
+    }
+}
+
+static void fill(struct bed *b) {
+    int64_t t0 = loop_now_ns(b->loop);
+    for (uint32_t i = 0; i < W2_APPS; i++) {
+        bed_put(b, i, SHAPE_USUAL);
+        if (i % 100 == 99) {
+            bed_wait_replies(b);
+        }
+    }
+    report("W2", variant(b->nats), "put 1,000 apps", ms_since(b, t0) / 1e3, "s", "-",
+           "100 requests at a time");
+    uint64_t commands = bed_commands(b), cpu = (uint64_t)bed_cpu_ns(b);
+    t0 = loop_now_ns(b->loop);
+    for (uint32_t i = 0; i < W2_APPS; i++) {
+        bed_request(b, "deploy", i, "{}");
+    }
+    bed_wait_deployed(b, W2_APPS);
+    report("W2", variant(b->nats), "deploy 1,000 apps on 100 hosts", ms_since(b, t0) / 1e3, "s",
+           b->nats ? "<= 3 s" : "<= 0.5 s",
+           "all deploy requests at once, until the last app is seen deployed");
+    report("W2", variant(b->nats), b->nats ? "CPU of the manager" : "CPU, hosts included",
+           (double)((uint64_t)bed_cpu_ns(b) - cpu) / 1e9, "s", "-", "process clock");
+    bed_wait_replies(b);
+    bed_run(b, SECOND);
+    report("W2", variant(b->nats), "commands", (double)(bed_commands(b) - commands), "",
+           "6,000 (minimum)", "counted by the hosts");
+}
+
+static void restart(struct bed *b) {
+    struct series s = {0};
+    uint64_t commands = bed_commands(b);
+    for (int i = 0; i < 5; i++) {
+        bed_plane_stop(b);
+        int64_t t0 = loop_now_ns(b->loop);
+        bed_plane_start(b);
+        series_add(&s, ms_since(b, t0));
+        bed_run(b, 2 * SECOND);
+    }
+    report_series("W6", variant(b->nats), "restart with 1,000 models, 100 hosts: serving", &s,
+                  "<= 1 s", "from start to the API being served, 5 runs");
+    report("W6", variant(b->nats), "commands after 5 restarts",
+           (double)(bed_commands(b) - commands), "", "0", "counted by the hosts for 2 s each");
+}
+
+void bench_deploys(bool nats) {
+    struct series s = {0};
+    struct bed *b = bed_create(nats, W2_HOSTS, 30 * SECOND, true);
+    bed_run(b, SECOND);
+    one_by_one(b, 2000, &s);
+    report_series("W1", variant(nats), "deploy one app, empty lattice", &s,
+                  nats ? "p50 <= 3 ms" : "p50 <= 0.5 ms",
+                  "deploy request to status deployed, one after the other, 100 hosts");
+    fill(b);
+    one_by_one(b, 2500, &s);
+    report_series("W1", variant(nats), "deploy one app, 1,000 apps deployed", &s,
+                  "the same as empty", "as above");
+    report("W2", variant(nats), "memory of the manager with 1,000 apps",
+           (double)child_rss_kb(nats ? b->serve.pid : getpid(), "VmRSS:") / 1024, "MB", "-",
+           nats ? "VmRSS" : "VmRSS, hosts included");
+    restart(b);
+    if (b->n_bad) {
+        die("%u requests failed", b->n_bad);
+    }
+    bed_destroy(b);
+}
+
+static bool all_scaled(void *arg) {
+    struct bed *b = arg;
+    return b->lattice->count.ops[SIM_OP_SCALE] >= 2000;
+}
+
+void bench_failover(bool nats) {
+    struct series s = {0};
+    for (int run = 0; run < 5; run++) {
+        struct bed *b = bed_create(nats, 2, 30 * SECOND, false);
+        world_host_start(world_host(b->world, 0), loop_now_ns(b->loop));
+        for (uint32_t i = 0; i < 100; i++) {
+            bed_put(b, i, SHAPE_WIDE);
+        }
+        bed_wait_replies(b);
+        for (uint32_t i = 0; i < 100; i++) {
+            bed_request(b, "deploy", i, "{}");
+        }
+        bed_wait_deployed(b, 100);
+        bed_run(b, SECOND);
+        world_host_start(world_host(b->world, 1), loop_now_ns(b->loop));
+        bed_run(b, SECOND);
+        uint64_t before = b->lattice->count.ops[SIM_OP_SCALE];
+        if (before != 1000) {
+            die("W5a: %llu scale commands before the host stops, not 1,000",
+                (unsigned long long)before);
+        }
+        int64_t t0 = loop_now_ns(b->loop);
+        world_host_stop(world_host(b->world, 0), t0);
+        if (!bed_until(b, all_scaled, b, 60 * SECOND)) {
+            die("W5a: only %llu scale commands after 60 s",
+                (unsigned long long)b->lattice->count.ops[SIM_OP_SCALE] - before);
+        }
+        series_add(&s, ms_since(b, t0));
+        bed_destroy(b);
+    }
+    report_series("W5a", variant(nats), "1,000 components of a stopped host commanded again", &s,
+                  "<= 100 ms",
+                  "from host_stopped to the last command at the other host, 100 apps, 5 runs");
+}
