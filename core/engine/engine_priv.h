@@ -49,6 +49,16 @@ struct engine {
 void engine_dirty(struct engine *e, struct desired_app *a);
 void engine_dirty_all(struct engine *e);
 void engine_wake_at(struct engine *e, int64_t at_ns);
+void engine_post_pass(struct engine *e);
+void engine_drop_app(struct engine *e, struct desired_app *a);
+
+/* apps.c */
+void engine_touch_leavers(struct engine *e);
+
+/* reading.c */
+void engine_want_configs(struct engine *e, const struct app_spec *s);
+void engine_resolve_doubts(struct engine *e);
+void engine_end_inheritance(struct engine *e);
 void engine_read_configs(struct engine *e); /* asks for what is unknown and wanted */
 void engine_plan_in(struct engine *e, struct plan_in *in);
 int64_t engine_now(const struct engine *e);

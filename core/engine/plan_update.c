@@ -116,9 +116,14 @@ static bool surge(struct unit_plan *x, uint32_t old_pos) {
     current[old_pos] = 0;
     flags[old_pos] = TRL_HOST_EXCLUDED;
     for (uint32_t pos = 0; pos < n; pos++) {
-        if (x->item[pos] && x->item[pos]->fails && pos != old_pos) {
-            failed_before = true;
+        str text = STR_NONE;
+        if (pos != old_pos && plan_blocked(p, x->item[pos], &text)) {
+            failed_before = true; /* tried there again when its back-off is over */
             flags[pos] = TRL_HOST_EXCLUDED;
+        }
+        if (pos != old_pos && text.len) {
+            x->blocked = true;
+            x->blocked_text = text;
         }
     }
     trl_place_out out = {
@@ -189,6 +194,7 @@ void unit_updates(struct unit_plan *x) {
         }
         bool alone = x->n_running == 1 && !x->u->provider;
         if (alone && over_nats(x) && surge(x, pos)) {
+            x->n_commands++;
             continue;
         }
         if (x->n_updating < batch_size(x)) {
