@@ -33,11 +33,8 @@ static const char *content_type(const char *path) {
                                                                    : NULL;
 }
 
-static int read_source(struct cli *c, struct source *s, const char *usage) {
+static int read_source(struct cli *c, struct source *s) {
     struct err e = ERR_INIT;
-    if (c->argc != 1) {
-        return cli_fail(EXIT_USAGE, "%s", usage);
-    }
     s->path = c->argv[0];
     return file_read(s->path, &s->text, &e) < 0 ? cli_fail(EXIT_INPUT, "%s", e.msg) : 0;
 }
@@ -55,7 +52,7 @@ static int send_manifest(struct cli *c, const char *operation, struct source *s,
 static int put(struct cli *c) {
     struct source s = {NULL, BUF_INIT};
     struct reply r = REPLY_INIT;
-    int rc = read_source(c, &s, "which manifest? trellis app put FILE (- for standard input)");
+    int rc = read_source(c, &s);
     if (rc == 0) {
         rc = send_manifest(c, "put", &s, &r);
     }
@@ -84,23 +81,16 @@ static void tell_deploy(struct cli *c, const struct reply *r) {
     fflush(stdout);
 }
 
-static int64_t wait_ms(struct cli *c) {
-    const char *v = cli_option(c, "wait");
-    uint64_t s;
-    return v && str_u64(str_c(v), &s) ? (int64_t)s * 1000 : 60000;
-}
-
 static int after_deploy(struct cli *c, const struct reply *r, const char *until) {
     tell_deploy(c, r);
     str name = node_text(r->data, "name", STR(""));
-    return c->wait ? app_wait(c, name, node_u64_or(r->data, "generation", 0), until, wait_ms(c))
-                   : EXIT_DONE;
+    return c->wait ? app_wait(c, name, node_u64_or(r->data, "generation", 0), until) : EXIT_DONE;
 }
 
 static int apply(struct cli *c) {
     struct source s = {NULL, BUF_INIT};
     struct reply r = REPLY_INIT;
-    int rc = read_source(c, &s, "which manifest? trellis app apply FILE (- for standard input)");
+    int rc = read_source(c, &s);
     if (rc == 0) {
         rc = send_manifest(c, "apply", &s, &r);
     }
@@ -112,11 +102,19 @@ static int apply(struct cli *c) {
     return rc;
 }
 
+bool app_name_fits(const char *name) {
+    if (!*name || strpbrk(name, " \t\r\n.*>/")) {
+        cli_fail(EXIT_USAGE, "\"%s\" is no name of an application, and no file is called so", name);
+        return false;
+    }
+    return true;
+}
+
 /* An operation on a named app, with an optional version. */
 static int on_app(struct cli *c, const char *operation, const char *body, struct reply *r) {
     struct buf subject = BUF_INIT, json = BUF_INIT;
-    if (c->argc < 1) {
-        return cli_fail(EXIT_USAGE, "which application? trellis app %s NAME", operation);
+    if (!app_name_fits(c->argv[0])) {
+        return EXIT_USAGE;
     }
     buf_addf(&subject, "trellis.api.%s.app.%s.%s", c->lattice, operation, c->argv[0]);
     const char *version = cli_option(c, "version");
@@ -176,7 +174,10 @@ static int delete_app(struct cli *c) {
         tell_deploy(c, &r);
     }
     if (rc == 0 && c->wait) {
-        rc = app_wait(c, str_c(c->argv[0]), 0, "gone", wait_ms(c));
+        rc = app_wait(c, str_c(c->argv[0]), 0, "gone");
+        if (c->format != FORMAT_TABLE) {
+            output_node(c->format, r.data);
+        }
     }
     reply_finish(&r);
     return rc;
@@ -187,7 +188,7 @@ static int plan(struct cli *c) {
     struct source s = {NULL, BUF_INIT};
     int rc;
     if (c->argc == 1 && is_file(c->argv[0])) {
-        rc = read_source(c, &s, "");
+        rc = read_source(c, &s);
         rc = rc ? rc : send_manifest(c, "plan", &s, &r);
     } else {
         rc = on_app(c, "plan", cli_option(c, "undeploy") ? "{\"undeploy\":true}" : NULL, &r);
@@ -206,7 +207,7 @@ static int validate(struct cli *c) {
     struct findings f;
     struct manifest *m = NULL;
     char *message = NULL;
-    int rc = read_source(c, &s, "which manifest? trellis app validate FILE (- for standard input)");
+    int rc = read_source(c, &s);
     if (rc) {
         return rc;
     }
@@ -244,47 +245,59 @@ static int history(struct cli *c) {
 
 static int status(struct cli *c) {
     struct reply r = REPLY_INIT;
+    if (c->wait) {
+        return app_name_fits(c->argv[0]) ? app_wait(c, str_c(c->argv[0]), 0, "deployed")
+                                         : EXIT_USAGE;
+    }
     int rc = on_app(c, "status", NULL, &r);
     if (rc == 0) {
         rc = app_show_status(c, &r);
-    }
-    if (rc <= EXIT_NO && c->wait) {
-        rc = app_wait(c, str_c(c->argv[0]), 0, "deployed", wait_ms(c));
     }
     reply_finish(&r);
     return rc;
 }
 
-#define WAIT_HELP                                                                                  \
-    "      --wait[=SECONDS]   follow until it is so (default 60); exit 1 when it is not in time\n"
+#define WAIT                                                                                       \
+    { "wait", 0, "SECONDS", true, "follow until it is so (default: 60); exit 1 when it is not" }
+#define VERSION(help)                                                                              \
+    { "version", 0, "VERSION", false, help }
+#define END                                                                                        \
+    { NULL, 0, NULL, false, NULL }
+
+static const struct cli_opt waiting[] = {WAIT, END};
+static const struct cli_opt versioned[] = {VERSION("which version"), END};
+static const struct cli_opt both[] = {VERSION("which version"), WAIT, END};
+static const struct cli_opt for_delete[] = {VERSION("only that version"), WAIT, END};
+static const struct cli_opt for_plan[] = {
+    VERSION("of a stored application"),
+    {"undeploy", 0, NULL, false, "what taking it down would do"},
+    END};
+static const struct cli_opt for_events[] = {{"follow", 'f', NULL, false, "go on"}, END};
 
 const struct command cli_app_commands[] = {
-    {"app", "put", "FILE|-", "store a manifest as a new version",
-     "Content equal to the newest version is told as `unchanged` and stores nothing.\n", put},
-    {"app", "apply", "FILE|-", "put if changed, deploy, and with --wait follow until it runs",
-     WAIT_HELP, apply},
-    {"app", "deploy", "NAME [VERSION]|FILE", "deploy a stored version (the newest), or a file",
-     "      --version VERSION  which version\n" WAIT_HELP, deploy},
-    {"app", "undeploy", "NAME", "take an application down, keep its versions", WAIT_HELP, undeploy},
-    {"app", "rollback", "NAME [VERSION]", "deploy the version before, its configuration included",
-     "      --version VERSION  which version\n" WAIT_HELP, rollback},
-    {"app", "delete", "NAME [VERSION]", "delete an application, or one version",
-     "      --version VERSION  only that version\n" WAIT_HELP, delete_app},
-    {"app", "plan", "FILE|NAME [VERSION]",
-     "what a deploy would do, and where; exit 0 nothing, 1 changes",
-     "      --version VERSION  of a stored application\n"
-     "      --undeploy         what taking it down would do\n",
-     plan},
-    {"app", "status", "NAME", "state of an application, line by line; exit 1 unless deployed",
-     WAIT_HELP, status},
-    {"app", "list", "", "applications of the lattice", "", app_list},
-    {"app", "get", "NAME [VERSION]", "the stored manifest",
-     "      --version VERSION  which version\n", get},
-    {"app", "history", "NAME", "versions, oldest first", "", history},
-    {"app", "validate", "FILE|-",
+    {"app", "put", "FILE|-", 1, 1, "store a manifest as a new version",
+     "Content equal to the newest version is told as `unchanged` and stores nothing.\n", NULL, put},
+    {"app", "apply", "FILE|-", 1, 1, "put if changed, deploy, and with --wait follow until it runs",
+     "", waiting, apply},
+    {"app", "deploy", "NAME [VERSION]|FILE", 1, 2,
+     "deploy a stored version (the newest), or a file", "", both, deploy},
+    {"app", "undeploy", "NAME", 1, 1, "take an application down, keep its versions", "", waiting,
+     undeploy},
+    {"app", "rollback", "NAME [VERSION]", 1, 2,
+     "deploy the version before, its configuration included", "", both, rollback},
+    {"app", "delete", "NAME [VERSION]", 1, 2, "delete an application, or one version", "",
+     for_delete, delete_app},
+    {"app", "plan", "FILE|NAME [VERSION]", 1, 2,
+     "what a deploy would do, and where; exit 0 nothing, 1 changes", "", for_plan, plan},
+    {"app", "status", "NAME", 1, 1, "state of an application, line by line; exit 1 unless deployed",
+     "", waiting, status},
+    {"app", "list", "", 0, 0, "applications of the lattice", "", NULL, app_list},
+    {"app", "get", "NAME [VERSION]", 1, 2, "the stored manifest", "", versioned, get},
+    {"app", "history", "NAME", 1, 1, "versions, oldest first", "", NULL, history},
+    {"app", "validate", "FILE|-", 1, 1,
      "check a manifest here, without a server; every finding with its place",
-     "Exit 5 when it has errors.\n", validate},
-    {"app", "events", "[NAME]", "commands and status changes", "  -f, --follow  go on\n",
-     app_events},
-    {NULL, NULL, NULL, NULL, NULL, NULL},
+     "Exit 5 when it has errors.\n", NULL, validate},
+    {"app", "events", "[NAME]", 0, 1, "commands and status changes",
+     "With -o json one object a line.\n", for_events, app_events},
+    {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "cli/live.h"
 #include "cli/output.h"
 #include "codec/json.h"
 
@@ -64,9 +65,6 @@ void app_tree(const struct node *status, bool colour, struct buf *out) {
 }
 
 int app_show_status(struct cli *c, const struct reply *r) {
-    if (c->wait) {
-        return EXIT_DONE;
-    }
     if (c->format != FORMAT_TABLE) {
         output_node(c->format, r->data);
     } else {
@@ -100,16 +98,37 @@ void app_show_history(struct cli *c, const struct reply *r) {
     table_print(&t, c->colour);
 }
 
-/* What the file changes against the deployed (or newest) version. */
+/* The version that the store gave, where the file names none. */
+static bool given_version(const struct finding *x) {
+    return str_is(x->path, "metadata.annotations.version") && strcmp(x->code, "removed") == 0;
+}
+
+static void print_diff(const struct manifest *old, const struct manifest *new_) {
+    struct findings out;
+    uint32_t n = 0;
+    findings_init(&out);
+    model_diff(old, new_, &out);
+    for (uint32_t i = 0; i < out.n; i++) {
+        if (!given_version(&out.at[i])) {
+            printf("  %.*s\n", PSTR(out.at[i].message));
+            n++;
+        }
+    }
+    if (n == 0) {
+        printf("no field differs from the newest version\n");
+    }
+    findings_finish(&out);
+}
+
+/* What the file changes against the newest version. */
 static void field_diff(struct cli *c, str manifest) {
-    struct findings f, out;
+    struct findings f;
     struct manifest *mine = NULL, *theirs = NULL;
     struct reply r = REPLY_INIT;
     struct client *cl = NULL;
     struct err e = ERR_INIT;
     struct buf subject = BUF_INIT, json = BUF_INIT;
     findings_init(&f);
-    findings_init(&out);
     if (manifest_parse(manifest, MANIFEST_ANY, &mine, &f) < 0 ||
         client_open(&c->connect, &cl, &e) < 0) {
         goto out;
@@ -124,20 +143,13 @@ static void field_diff(struct cli *c, str manifest) {
     jw_init(&w, &json, false);
     jw_node(&w, node_get(r.data, "manifest"));
     if (manifest_parse(buf_str(&json), MANIFEST_JSON, &theirs, &f) == 0) {
-        model_diff(theirs, mine, &out);
-        for (uint32_t i = 0; i < out.n; i++) {
-            printf("  %.*s: %.*s\n", PSTR(out.at[i].path), PSTR(out.at[i].message));
-        }
-        if (out.n == 0) {
-            printf("no field differs from the newest version\n");
-        }
+        print_diff(theirs, mine);
     }
 out:
     client_close(cl);
     manifest_destroy(mine);
     manifest_destroy(theirs);
     findings_finish(&f);
-    findings_finish(&out);
     reply_finish(&r);
     buf_finish(&subject);
     buf_finish(&json);
@@ -264,121 +276,64 @@ static int64_t now_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Redraws the tree in place on a terminal; elsewhere prints it when it changed. */
-static void draw(struct cli *c, const struct buf *tree, struct buf *last, uint32_t *lines) {
-    if (str_eq(buf_str(tree), buf_str(last)) || c->format != FORMAT_TABLE) {
-        return;
+/* One look. Returns < 0 to look again, else the exit code. */
+static int look(struct cli *c, struct client *cl, str ask, const char *until, uint64_t generation,
+                struct reply *r, struct live *live) {
+    struct err e = ERR_INIT;
+    struct buf tree = BUF_INIT;
+    int rc = reply_ask_on(cl, ask, NULL, STR_NONE, r, &e);
+    if (rc == EXIT_NO && strcmp(until, "gone") == 0) {
+        return EXIT_DONE;
     }
-    if (c->colour && *lines) {
-        printf("\033[%uA\033[J", *lines);
+    if (rc) {
+        return cli_fail(rc, "%s", e.msg);
     }
-    fwrite(tree->ptr, 1, tree->len, stdout);
-    fflush(stdout);
-    *lines = 0;
-    for (size_t i = 0; i < tree->len; i++) {
-        *lines += tree->ptr[i] == '\n';
+    if (c->format == FORMAT_TABLE) {
+        app_tree(r->data, c->colour, &tree);
+        live_draw(live, buf_str(&tree));
+        buf_finish(&tree);
     }
-    buf_clear(last);
-    buf_add_str(last, buf_str(tree));
+    return str_is(text(r->data, "type"), until) &&
+                   node_u64_or(r->data, "generation", 0) >= generation
+               ? EXIT_DONE
+               : -1;
 }
 
-int app_wait(struct cli *c, str name, uint64_t generation, const char *until, int64_t wait_ms) {
+int app_wait(struct cli *c, str name, uint64_t generation, const char *until) {
     struct client *cl = NULL;
     struct err e = ERR_INIT;
-    struct buf ask = BUF_INIT, topic = BUF_INIT, tree = BUF_INIT, last = BUF_INIT, sub = BUF_INIT,
-               body = BUF_INIT;
+    struct buf ask = BUF_INIT, topic = BUF_INIT, sub = BUF_INIT, body = BUF_INIT;
     struct reply r = REPLY_INIT;
-    int64_t end = now_ms() + wait_ms;
-    uint32_t lines = 0;
-    int rc = EXIT_NO;
+    struct live live = LIVE_INIT;
+    int64_t end = now_ms() + c->wait_ms;
+    int rc = -1;
     if (client_open(&c->connect, &cl, &e) < 0) {
         return cli_fail(EXIT_UNREACHABLE, "%s", e.msg);
     }
     buf_addf(&ask, "trellis.api.%s.app.status.%.*s", c->lattice, PSTR(name));
     buf_addf(&topic, "wadm.status.%s.%.*s", c->lattice, PSTR(name));
     client_subscribe(cl, buf_str(&topic), &e);
-    while (now_ms() < end) {
-        rc = reply_ask_on(cl, buf_str(&ask), NULL, STR_NONE, &r, &e);
-        if (rc == EXIT_NO && strcmp(until, "gone") == 0) {
-            rc = EXIT_DONE;
-            break;
+    while (rc < 0 && now_ms() < end) {
+        rc = look(c, cl, buf_str(&ask), until, generation, &r, &live);
+        if (rc < 0) {
+            int64_t left = end - now_ms();
+            client_next(cl, left < 500 ? left : 500, &sub, &body, &e); /* or look again */
         }
-        if (rc) {
-            break;
-        }
-        buf_clear(&tree);
-        app_tree(r.data, c->colour, &tree);
-        draw(c, &tree, &last, &lines);
-        rc = EXIT_NO;
-        if (str_is(text(r.data, "type"), until) &&
-            node_u64_or(r.data, "generation", 0) >= generation) {
-            rc = EXIT_DONE;
-            break;
-        }
-        client_next(cl, 500, &sub, &body, &e); /* the next change, or look again */
     }
-    if (c->format != FORMAT_TABLE && r.data) {
+    if (c->format != FORMAT_TABLE && r.data && strcmp(until, "gone") != 0) {
         output_node(c->format, r.data);
     }
-    if (rc == EXIT_NO) {
-        cli_fail(rc, "%.*s is not %s after %llds", PSTR(name), until, (long long)wait_ms / 1000);
+    if (rc < 0) {
+        str why = text(r.data, "message");
+        rc = cli_fail(EXIT_NO, "%.*s is not %s after %lld s%s%.*s", PSTR(name), until,
+                      (long long)c->wait_ms / 1000, why.len ? ": " : "", PSTR(why));
     }
     client_close(cl);
     reply_finish(&r);
-    struct buf *all[] = {&ask, &topic, &tree, &last, &sub, &body};
+    live_finish(&live);
+    struct buf *all[] = {&ask, &topic, &sub, &body};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         buf_finish(all[i]);
     }
-    return rc;
-}
-
-int app_events(struct cli *c) {
-    struct client *cl = NULL;
-    struct err e = ERR_INIT;
-    struct buf subject = BUF_INIT, body = BUF_INIT, ask = BUF_INIT;
-    struct reply r = REPLY_INIT;
-    if (client_open(&c->connect, &cl, &e) < 0) {
-        return cli_fail(EXIT_UNREACHABLE, "%s", e.msg);
-    }
-    buf_addf(&ask, "trellis.api.%s.events.list%s%s", c->lattice, c->argc ? "." : "",
-             c->argc ? c->argv[0] : "");
-    int rc = reply_ask_on(cl, buf_str(&ask), NULL, STR_NONE, &r, &e);
-    if (rc == 0 && c->format == FORMAT_YAML) {
-        output_node(c->format, r.data);
-    }
-    for (uint32_t i = 0; rc == 0 && c->format != FORMAT_YAML && i < r.data->n; i++) {
-        struct buf line = BUF_INIT;
-        struct jw w;
-        jw_init(&w, &line, false);
-        jw_node(&w, r.data->items[i]);
-        printf("%s\n", line.ptr);
-        buf_finish(&line);
-    }
-    if (rc == 0 && c->follow) {
-        buf_clear(&ask);
-        buf_addf(&ask, "trellis.cmd.%s", c->lattice);
-        client_subscribe(cl, buf_str(&ask), &e);
-        buf_clear(&ask);
-        buf_addf(&ask, "trellis.evt.%s.>", c->lattice);
-        client_subscribe(cl, buf_str(&ask), &e);
-        for (;;) {
-            int got = client_next(cl, 3600000, &subject, &body, &e);
-            if (got == 0) {
-                printf("%s\n", body.ptr);
-                fflush(stdout);
-            } else if (got != TRL_E_TIMEOUT) {
-                rc = EXIT_UNREACHABLE;
-                break;
-            }
-        }
-    }
-    if (rc) {
-        cli_fail(rc, "%s", e.msg);
-    }
-    client_close(cl);
-    reply_finish(&r);
-    buf_finish(&subject);
-    buf_finish(&body);
-    buf_finish(&ask);
     return rc;
 }

@@ -75,12 +75,39 @@ static void print_running(struct cli *c, const struct node *running) {
     table_print(&t, c->colour);
 }
 
+/* Whose ID or name is, or else begins with, what was typed. ret: owned. */
+static int full_id(struct cli *c, const char *typed, char **ret) {
+    struct reply r = REPLY_INIT;
+    const struct node *found = NULL;
+    uint32_t n = 0;
+    int rc = ask(c, c->lattice, "host.list", NULL, &r);
+    for (int exact = 1; rc == 0 && n == 0 && exact >= 0; exact--) {
+        for (uint32_t i = 0; i < r.data->n; i++) {
+            str t = str_c(typed), id = node_text(r.data->items[i], "id", STR("")),
+                name = node_text(r.data->items[i], "name", STR(""));
+            if (exact ? str_eq(id, t) || str_eq(name, t)
+                      : str_starts(id, t) || str_starts(name, t)) {
+                found = r.data->items[i];
+                n++;
+            }
+        }
+    }
+    if (rc == 0 && n == 1) {
+        *ret = str_dup(node_text(found, "id", STR("")));
+    } else if (rc == 0) {
+        rc = cli_fail(EXIT_NO, "%s fits %u hosts in lattice %s: see `trellis host list`", typed, n,
+                      c->lattice);
+    }
+    reply_finish(&r);
+    return rc;
+}
+
 static int host_inspect(struct cli *c) {
     struct reply r = REPLY_INIT;
-    if (c->argc != 1) {
-        return cli_fail(EXIT_USAGE, "which host? trellis host inspect ID");
-    }
-    int rc = ask(c, c->lattice, "host.inspect", c->argv[0], &r);
+    char *id = NULL;
+    int rc = full_id(c, c->argv[0], &id);
+    rc = rc ? rc : ask(c, c->lattice, "host.inspect", id, &r);
+    mem_free(id);
     if (rc == 0 && c->format != FORMAT_TABLE) {
         output_node(c->format, r.data);
     } else if (rc == 0) {
@@ -123,9 +150,10 @@ static int lattice_list(struct cli *c) {
 }
 
 const struct command cli_host_commands[] = {
-    {"host", "list", "", "hosts of the lattice", "", host_list},
-    {"host", "inspect", "ID", "one host and what runs on it", "", host_inspect},
-    {"lattice", "list", "", "lattices, their hosts and applications; how durable the store is", "",
-     lattice_list},
-    {NULL, NULL, NULL, NULL, NULL, NULL},
+    {"host", "list", "", 0, 0, "hosts of the lattice", "", NULL, host_list},
+    {"host", "inspect", "ID", 1, 1, "one host and what runs on it",
+     "The start of an ID or a name does when only one host fits.\n", NULL, host_inspect},
+    {"lattice", "list", "", 0, 0,
+     "lattices, their hosts and applications; how durable the store is", "", NULL, lattice_list},
+    {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };

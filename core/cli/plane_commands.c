@@ -145,21 +145,28 @@ static int up(struct cli *c) {
     return rc;
 }
 
+static const struct cli_opt for_up[] = {
+    {"hosts", 0, "N", false, "simulated hosts (default: 3)"},
+    {"data", 0, "DIR", false, "where the store lives (default: $XDG_STATE_HOME/trellis)"},
+    {"memory", 0, NULL, false, "keep nothing"},
+    {"once", 0, NULL, false,
+     "end when everything is deployed (0), or not in time (1), or wrong (5)"},
+    {"config", 'c', "FILE", false, "start from this configuration"},
+    {"verbose", 0, NULL, false, "log what happens"},
+    {NULL, 0, NULL, false, NULL}};
+
+static const struct cli_opt for_serve[] = {
+    {"config", 'c', "FILE", false, "configuration (docs/operating.md)"},
+    {NULL, 0, NULL, false, NULL}};
+
 const struct command cli_plane_commands[] = {
-    {NULL, "up", "[FILE...]", "everything in one process: bus, store, hosts; deploys the files",
-     "Runs until Ctrl-C. The other commands find it by its socket.\n\n"
-     "      --hosts N        simulated hosts (default 3)\n"
-     "      --data DIR       where the store lives (default: $XDG_STATE_HOME/trellis)\n"
-     "      --memory         keep nothing\n"
-     "      --once           end when everything is deployed (0) or not in time (1)\n"
-     "  -c, --config FILE    start from this configuration\n"
-     "      --verbose        log what happens\n",
-     up},
-    {NULL, "serve", "", "serve the API and reconcile, over NATS unless configured otherwise",
-     "Without a file: NATS on 127.0.0.1:4222, its key-value store, every lattice.\n\n"
-     "  -c, --config FILE    configuration (docs/operating.md)\n",
+    {NULL, "up", "[FILE...]", 0, -1,
+     "everything in one process: bus, store, hosts; deploys the files",
+     "Runs until Ctrl-C. The other commands find it by its socket.\n", for_up, up},
+    {NULL, "serve", "", 0, 0, "serve the API and reconcile, over NATS unless configured otherwise",
+     "Without a file: NATS on 127.0.0.1:4222, its key-value store, every lattice.\n", for_serve,
      serve},
-    {NULL, "sim", "[OPTIONS]", "virtual wasmCloud 1.9 hosts on a bus, for tests and trials",
-     "`trellis sim --help` has options of its own.\n", NULL},
-    {NULL, NULL, NULL, NULL, NULL, NULL},
+    {NULL, "sim", "[OPTIONS]", 0, -1, "virtual wasmCloud 1.9 hosts on a bus, for tests and trials",
+     "`trellis sim --help` has options of its own.\n", NULL, NULL},
+    {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -8,6 +8,7 @@
 #include "cli/app_show.h"
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/live.h"
 #include "codec/json.h"
 #include "sim/sim.h"
 
@@ -30,9 +31,8 @@ struct up {
     struct loop_timer follow;
     int64_t until_ns;
     VEC(struct up_app *) apps;
-    uint32_t next;   /* manifest to send */
-    struct buf last; /* what is on the screen */
-    uint32_t lines;
+    uint32_t next;    /* manifest to send */
+    struct live live; /* all apps */
     bool finished, stopping;
     void (*done)(void *arg, int rc);
     void *arg;
@@ -43,24 +43,6 @@ static void finish(struct up *u, int rc) {
         u->finished = true;
         u->done(u->arg, rc);
     }
-}
-
-/* The live tree: all apps, redrawn in place on a terminal, printed when changed elsewhere. */
-static void draw(struct up *u, const struct buf *tree) {
-    if (str_eq(buf_str(tree), buf_str(&u->last))) {
-        return;
-    }
-    if (u->o->colour && u->lines) {
-        printf("\033[%uA\033[J", u->lines);
-    }
-    fwrite(tree->ptr, 1, tree->len, stdout);
-    fflush(stdout);
-    u->lines = 0;
-    for (size_t i = 0; i < tree->len; i++) {
-        u->lines += tree->ptr[i] == '\n';
-    }
-    buf_clear(&u->last);
-    buf_add_str(&u->last, buf_str(tree));
 }
 
 static void on_status(void *arg, str json) {
@@ -106,7 +88,7 @@ static void on_follow(void *arg) {
         failed |= x->failed;
     }
     if (tree.len) {
-        draw(u, &tree);
+        live_draw(&u->live, buf_str(&tree));
     }
     buf_finish(&tree);
     if (all || loop_now_ns(u->loop) > u->until_ns) {
@@ -232,6 +214,6 @@ void up_destroy(struct up *u) {
         mem_free(u->apps.at[i]);
     }
     VEC_FREE(&u->apps);
-    buf_finish(&u->last);
+    live_finish(&u->live);
     mem_free(u);
 }

@@ -117,13 +117,28 @@ static int log_level(str s) {
                                 : TRL_LOG_INFO;
 }
 
-static void take(struct config *c, const struct node *root) {
+/* A member of the root, NULL when something in it is wrong: the rest is looked at all the same, so
+ * that one reading tells every fault. */
+static const struct node *sound(const struct node *root, const char *key,
+                                const struct schema_findings *found) {
+    for (uint32_t i = 0; i < found->n; i++) {
+        str p = found->at[i].pointer, name = str_c(key);
+        if (p.len > name.len && str_starts(str_skip(p, 1), name) &&
+            (p.len == name.len + 1 || p.ptr[name.len + 1] == '/')) {
+            return NULL;
+        }
+    }
+    return node_get(root, key);
+}
+
+static void take(struct config *c, const struct node *root, const struct schema_findings *found,
+                 bool scalers_fit) {
     const struct node *n;
-    if ((n = node_get(root, "lattices"))) {
+    if ((n = sound(root, "lattices", found))) {
         c->lattices = texts(c, n);
         c->n_lattices = n->n;
     }
-    if ((n = node_get(root, "plugin_dirs"))) {
+    if ((n = sound(root, "plugin_dirs", found))) {
         str *dirs = texts(c, n);
         c->plugin_dirs = ARENA_ARRAY(&c->arena, const char *, n->n + 1);
         for (uint32_t i = 0; i < n->n; i++) {
@@ -131,23 +146,23 @@ static void take(struct config *c, const struct node *root) {
         }
         c->n_plugin_dirs = n->n;
     }
-    if ((n = node_get(root, "transport"))) {
+    if ((n = sound(root, "transport", found))) {
         c->transport = choice(c, n);
     }
-    if ((n = node_get(root, "store"))) {
+    if ((n = sound(root, "store", found))) {
         c->store = choice(c, n);
     }
-    if ((n = node_get(root, "drivers"))) {
+    if ((n = sound(root, "drivers", found))) {
         c->drivers = ARENA_ARRAY(&c->arena, struct plugin_choice, n->n);
         for (uint32_t i = 0; i < n->n; i++) {
             c->drivers[i] = choice(c, n->items[i]);
         }
         c->n_drivers = n->n;
     }
-    if ((n = node_get(root, "scalers"))) {
+    if (scalers_fit && (n = sound(root, "scalers", found))) {
         take_scalers(c, n);
     }
-    const struct node *api = node_get(root, "api"), *log = node_get(root, "log");
+    const struct node *api = sound(root, "api", found), *log = sound(root, "log", found);
     c->api_prefix = arena_str(&c->arena, node_text(api, "prefix", c->api_prefix));
     c->multitenant = node_bool_or(api, "multitenant", c->multitenant);
     c->observe_only = str_is(node_text(api, "allow_wadm", STR_NONE), "observe");
@@ -193,11 +208,12 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
         findings_add(f, FINDING_ERROR, "config", found.at[i].pointer, found.at[i].line,
                      found.at[i].column, found.at[i].text, STR(""));
     }
-    mem_free(found.at);
+    uint32_t before = f->errors;
     check_scalers(node_get(root, "scalers"), f);
-    if (f->errors == 0) {
-        take(c, root);
+    if (root->type == NODE_OBJECT) {
+        take(c, root, &found, f->errors == before);
     }
+    mem_free(found.at);
 out:
     arena_finish(&scratch);
     return f->errors ? TRL_E_INVALID : 0;

@@ -44,7 +44,8 @@ struct config {
 
 /* Fills defaults: NATS on 127.0.0.1:4222 with its KV store, the lattice driver, both scalers. */
 void config_defaults(struct config *c);
-/* Defaults, then the file's text over them. All faults into f; < 0 when there is an error. */
+/* Defaults, then the file's text over them. All faults into f; < 0 when there is an error:
+ * then c has what is right in the file, for `config check` only. */
 int config_parse(struct config *c, str path, str text, struct findings *f);
 void config_finish(struct config *c);
 /* One plugin block as {"plugin": ..., members}: for `config explain`. */

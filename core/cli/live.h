@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A text that changes: redrawn in place on a terminal, printed again when it changed elsewhere.
+ */
+#ifndef TRELLIS_CLI_LIVE_H
+#define TRELLIS_CLI_LIVE_H
+
+#include "base/str.h"
+
+struct live {
+    struct buf last; /* what is on the screen */
+    uint32_t lines;  /* it takes there */
+};
+#define LIVE_INIT                                                                                  \
+    { BUF_INIT, 0 }
+
+/* text: lines. Goes to stdout. */
+void live_draw(struct live *l, str text);
+void live_finish(struct live *l);
+
+#endif
