@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lattice/observed_priv.h"
+
 static const char MANAGED_BY[] = "wasmcloud.dev/managed-by";
 static const char APPSPEC[] = "wasmcloud.dev/appspec";
 static const char SCALER[] = "wasmcloud.dev/scaler";
@@ -24,14 +26,6 @@ static void host_clear(struct seen_host *h) {
     memset(h, 0, sizeof(*h));
 }
 
-static void link_free(struct seen_link *l) {
-    if (l) {
-        mem_free(l->block);
-        mem_free(l->interfaces);
-        mem_free(l);
-    }
-}
-
 void observed_finish(struct observed *o) {
     o->touched = NULL;
     for (uint32_t i = 0; i < o->hosts.n; i++) {
@@ -43,23 +37,16 @@ void observed_finish(struct observed *o) {
     for (uint32_t i = 0; i < o->apps.n; i++) {
         VEC_FREE(&o->apps.at[i].at);
     }
-    for (uint32_t i = 0; i < o->links.n; i++) {
-        link_free(o->links.at[i].value);
-    }
-    for (uint32_t i = 0; i < o->configs.n; i++) {
-        mem_free(o->configs.at[i].value);
-    }
+    observed_finish_shared(o);
     VEC_FREE(&o->hosts);
     VEC_FREE(&o->order);
     VEC_FREE(&o->units);
     VEC_FREE(&o->apps);
     map_finish(&o->by_id);
-    map_finish(&o->links);
-    map_finish(&o->configs);
     intern_finish(&o->names);
 }
 
-static void touch(struct observed *o, enum obs_what what, uint32_t id, str key) {
+void observed_touch(struct observed *o, enum obs_what what, uint32_t id, str key) {
     if (o->touched) {
         o->touched(o->arg, what, id, key);
     }
@@ -67,7 +54,7 @@ static void touch(struct observed *o, enum obs_what what, uint32_t id, str key) 
 
 static void hosts_changed(struct observed *o) {
     o->hosts_revision++;
-    touch(o, OBS_HOSTS, OBS_NONE, STR_NONE);
+    observed_touch(o, OBS_HOSTS, OBS_NONE, STR_NONE);
 }
 
 uint32_t observed_find_host(const struct observed *o, str id) {
@@ -161,7 +148,7 @@ static void drop_entry(struct observed *o, struct seen_host *h, uint32_t slot, u
             break;
         }
     }
-    touch(o, OBS_UNIT, unit, STR_NONE);
+    observed_touch(o, OBS_UNIT, unit, STR_NONE);
 }
 
 static uint32_t label_id(struct observed *o, const trl_running *r, const char *key) {
@@ -189,7 +176,7 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
     if (r->flags & TRL_RUNNING_HEALTH_ONLY) {
         if (e && e->health != r->health) {
             e->health = r->health;
-            touch(o, OBS_UNIT, unit, STR_NONE);
+            observed_touch(o, OBS_UNIT, unit, STR_NONE);
         }
         return;
     }
@@ -226,7 +213,7 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
         if (now.managed) {
             app_has(o, now.app, unit);
         }
-        touch(o, OBS_UNIT, unit, STR_NONE);
+        observed_touch(o, OBS_UNIT, unit, STR_NONE);
     }
 }
 
@@ -350,153 +337,5 @@ void observed_set_state(struct observed *o, uint32_t slot, bool suspect, bool st
         h->suspect = suspect;
         h->stale = stale;
         hosts_changed(o);
-    }
-}
-
-/* Links */
-
-str link_key(struct arena *a, str source, str target, str name, str ns, str package) {
-    return arena_printf(a, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s", PSTR(source), PSTR(ns), PSTR(package),
-                        PSTR(name), PSTR(target));
-}
-
-str link_delete_key(struct arena *a, str source, str name, str ns, str package) {
-    return arena_printf(a, "%.*s\n%.*s\n%.*s\n%.*s", PSTR(source), PSTR(ns), PSTR(package),
-                        PSTR(name));
-}
-
-static uint64_t hash_list(uint64_t h, const str *list, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        h = trl_hash_more(h, list[i].ptr, list[i].len);
-        h = trl_hash_more(h, "", 1);
-    }
-    return trl_hash_more(h, "\1", 1);
-}
-
-uint64_t link_content(const str *interfaces, uint32_t n_interfaces, const str *source_config,
-                      uint32_t n_source_config, const str *target_config,
-                      uint32_t n_target_config) {
-    uint64_t set = n_interfaces; /* a sum does not see the order */
-    for (uint32_t i = 0; i < n_interfaces; i++) {
-        set += hash_bytes(interfaces[i].ptr, interfaces[i].len);
-    }
-    uint64_t h = trl_hash_more(TRL_HASH_INIT, &set, sizeof(set));
-    h = hash_list(h, source_config, n_source_config);
-    return hash_list(h, target_config, n_target_config);
-}
-
-static struct seen_link *link_new(const trl_link *l, uint64_t content) {
-    struct buf b = BUF_INIT;
-    const str parts[5] = {l->source, l->target, l->name, l->ns, l->package};
-    for (int i = 0; i < 5; i++) {
-        buf_add_str(&b, parts[i]);
-    }
-    for (uint32_t i = 0; i < l->n_interfaces; i++) {
-        buf_add_str(&b, l->interfaces[i]);
-    }
-    struct seen_link *s = mem_zalloc(sizeof(*s));
-    s->block = buf_take(&b);
-    s->interfaces = mem_array(l->n_interfaces, sizeof(str));
-    s->n_interfaces = l->n_interfaces;
-    s->content = content;
-    str *to[5] = {&s->source, &s->target, &s->name, &s->ns, &s->package};
-    const char *p = s->block;
-    for (int i = 0; i < 5; i++) {
-        *to[i] = str_n(p, parts[i].len);
-        p += parts[i].len;
-    }
-    for (uint32_t i = 0; i < l->n_interfaces; i++) {
-        s->interfaces[i] = str_n(p, l->interfaces[i].len);
-        p += l->interfaces[i].len;
-    }
-    return s;
-}
-
-static void put_link(struct observed *o, const trl_link *l, struct map *seen) {
-    struct arena a = ARENA_INIT;
-    str key = link_key(&a, l->source, l->target, l->name, l->ns, l->package);
-    uint64_t content = link_content(l->interfaces, l->n_interfaces, l->source_config,
-                                    l->n_source_config, l->target_config, l->n_target_config);
-    const struct seen_link *old = map_get(&o->links, key);
-    if (!old || old->content != content) {
-        link_free(map_set(&o->links, key, link_new(l, content)));
-        touch(o, OBS_LINK, OBS_NONE, l->source);
-    }
-    if (seen) {
-        map_set(seen, key, o);
-    }
-    arena_finish(&a);
-}
-
-static void remove_link(struct observed *o, str key) {
-    struct seen_link *l = map_del(&o->links, key);
-    if (l) {
-        touch(o, OBS_LINK, OBS_NONE, l->source);
-        link_free(l);
-    }
-}
-
-void observed_links(struct observed *o, const trl_link *links, uint32_t n, uint32_t stride,
-                    bool full) {
-    struct map seen = MAP_INIT;
-    for (uint32_t i = 0; i < n; i++) {
-        put_link(o, trl_at(links, stride, i), full ? &seen : NULL);
-    }
-    if (full) {
-        for (uint32_t i = o->links.n; i-- > 0;) {
-            if (!map_has(&seen, o->links.at[i].key)) {
-                struct arena a = ARENA_INIT;
-                remove_link(o, arena_str(&a, o->links.at[i].key));
-                arena_finish(&a);
-            }
-        }
-        if (!o->links_known) {
-            o->links_known = true;
-            touch(o, OBS_LINK, OBS_NONE, STR_NONE);
-        }
-    }
-    map_finish(&seen);
-}
-
-void observed_link_gone(struct observed *o, const trl_link *key) {
-    for (uint32_t i = o->links.n; i-- > 0;) {
-        const struct seen_link *l = o->links.at[i].value;
-        if (str_eq(l->source, key->source) && str_eq(l->name, key->name) &&
-            str_eq(l->ns, key->ns) && str_eq(l->package, key->package) &&
-            (key->target.len == 0 || str_eq(l->target, key->target))) {
-            struct arena a = ARENA_INIT;
-            remove_link(o, arena_str(&a, o->links.at[i].key));
-            arena_finish(&a);
-            return; /* the host removes the first match only */
-        }
-    }
-}
-
-const struct seen_link *observed_link(const struct observed *o, str key) {
-    return map_get(&o->links, key);
-}
-
-/* Configs */
-
-void observed_config(struct observed *o, str name, bool present, uint64_t hash) {
-    struct seen_config *c = map_get(&o->configs, name);
-    if (!c) {
-        c = mem_zalloc(sizeof(*c));
-        map_set(&o->configs, name, c);
-    }
-    if (!c->known || c->present != present || (present && c->hash != hash)) {
-        *c = (struct seen_config){true, present, hash};
-        touch(o, OBS_CONFIG, OBS_NONE, name);
-    }
-}
-
-struct seen_config observed_get_config(const struct observed *o, str name) {
-    const struct seen_config *c = map_get(&o->configs, name);
-    return c ? *c : (struct seen_config){false, false, 0};
-}
-
-void observed_forget_configs(struct observed *o) {
-    for (uint32_t i = 0; i < o->configs.n; i++) {
-        ((struct seen_config *)o->configs.at[i].value)->known = false;
     }
 }

@@ -25,16 +25,16 @@ struct bus_msg {
 
 void bus_publish(struct bus *b, const struct bus_msg *m);
 /* Told when the transport took it, or could not. */
-void bus_publish_cb(struct bus *b, const struct bus_msg *m,
-                    void (*done)(void *arg, trl_status st), void *arg);
+void bus_publish_cb(struct bus *b, const struct bus_msg *m, void (*done)(void *arg, trl_status st),
+                    void *arg);
 /* Exactly one callback; m is NULL unless st is TRL_OK. The pointer is dead after it. */
 struct bus_call *bus_request(struct bus *b, const struct bus_msg *m, int64_t timeout_ns,
                              void (*on_reply)(void *arg, trl_status st, const struct bus_msg *m),
                              void *arg);
 /* Many replies (TRL_OK with m), then the end (m NULL; TIMEOUT is the normal end). */
-struct bus_call *bus_request_many(struct bus *b, const struct bus_msg *m, int64_t timeout_ns,
-                                  void (*on_reply)(void *arg, trl_status st, const struct bus_msg *m),
-                                  void *arg);
+struct bus_call *
+bus_request_many(struct bus *b, const struct bus_msg *m, int64_t timeout_ns,
+                 void (*on_reply)(void *arg, trl_status st, const struct bus_msg *m), void *arg);
 void bus_call_cancel(struct bus_call *c); /* no callback any more */
 
 struct bus_sub *bus_subscribe(struct bus *b, str subject, str queue,

@@ -19,7 +19,7 @@ struct kv_entry {
 
 /* in: a started store/1 instance, borrowed for the life of the kv. */
 struct kv *kv_create(struct plug_inst *in);
-void kv_destroy(struct kv *k); /* ends watches; callbacks of writes under way do not run */
+void kv_destroy(struct kv *k);         /* ends watches; callbacks of writes under way do not run */
 uint32_t kv_flags(const struct kv *k); /* TRL_S_* */
 
 typedef void (*kv_done_fn)(void *arg, trl_status st, uint64_t revision, const trl_err *err);
@@ -27,14 +27,15 @@ void kv_put(struct kv *k, str key, str value, uint64_t expect_rev, kv_done_fn do
 void kv_del(struct kv *k, str key, uint64_t expect_rev, kv_done_fn done, void *arg);
 void kv_batch(struct kv *k, const trl_put *puts, uint32_t n, kv_done_fn done, void *arg);
 /* entry is NULL unless st is TRL_OK. */
-void kv_get(struct kv *k, str key,
-            void (*done)(void *arg, trl_status st, const struct kv_entry *e), void *arg);
+void kv_get(struct kv *k, str key, void (*done)(void *arg, trl_status st, const struct kv_entry *e),
+            void *arg);
 void kv_list(struct kv *k, str prefix, str after, uint32_t limit,
              void (*on_entry)(void *arg, const struct kv_entry *e),
              void (*done)(void *arg, trl_status st, const trl_err *err), void *arg);
-/* Entries, then TRL_ENTRY_SYNC, then changes until kv_watch_end. on_end: it broke (status); the caller
- * starts another. */
-struct kv_watch *kv_watch(struct kv *k, str prefix, void (*on_entry)(void *arg, const struct kv_entry *e),
+/* Entries, then TRL_ENTRY_SYNC, then changes until kv_watch_end. on_end: it broke (status); the
+ * caller starts another. */
+struct kv_watch *kv_watch(struct kv *k, str prefix,
+                          void (*on_entry)(void *arg, const struct kv_entry *e),
                           void (*on_end)(void *arg, trl_status st), void *arg);
 void kv_watch_end(struct kv_watch *w);
 /* No callback with that arg runs any more; writes under way may still happen. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The one loop of a control plane: timers, posts from other threads, turns. Two kinds with the same
- * behaviour: over libuv, and virtual (a clock that jumps to the next timer; single-threaded, so a seed
- * decides everything). The rest of the core knows no libuv.
+ * behaviour: over libuv, and virtual (a clock that jumps to the next timer; single-threaded, so a
+ * seed decides everything). The rest of the core knows no libuv.
  */
 #ifndef TRELLIS_PLUG_LOOP_H
 #define TRELLIS_PLUG_LOOP_H
@@ -29,8 +29,8 @@ struct uv_loop_s *loop_uv(struct loop *l);  /* NULL when virtual */
 /* [any] Runs fn(arg) in a later turn, in order of posting. */
 void loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
-/* A timer is embedded in its owner. fn runs in its own turn; it may restart the timer. Timers of one
- * instant fire in order of starting. */
+/* A timer is embedded in its owner. fn runs in its own turn; it may restart the timer. Timers of
+ * one instant fire in order of starting. */
 struct loop_timer {
     struct loop *loop;
     void (*fn)(void *arg);

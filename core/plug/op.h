@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations: started on the loop, completed exactly once from any thread, heard of in a later turn.
- * The core side. The plugin side is trl_host.op_*.
+ * Operations: started on the loop, completed exactly once from any thread, heard of in a later
+ * turn. The core side. The plugin side is trl_host.op_*.
  */
 #ifndef TRELLIS_PLUG_OP_H
 #define TRELLIS_PLUG_OP_H
 
 #include "plug/plug.h"
 
-/* Callbacks run on the loop. on_done runs exactly once unless op_forget was called. result and err are
- * borrowed for the call. */
+/* Callbacks run on the loop. on_done runs exactly once unless op_forget was called. result and err
+ * are borrowed for the call. */
 struct op_handler {
     void (*on_done)(void *arg, trl_status st, trl_bytes result, const trl_err *err);
-    void (*on_item)(void *arg, trl_bytes item);       /* op_emit; NULL: none expected      */
-    void (*on_msg)(void *arg, const trl_msg *m);      /* host.msg/1; NULL: none expected   */
+    void (*on_item)(void *arg, trl_bytes item);  /* op_emit; NULL: none expected      */
+    void (*on_msg)(void *arg, const trl_msg *m); /* host.msg/1; NULL: none expected   */
     void *arg;
 };
 
-/* A new op for the instance. deadline: now + timeout_ns, <= 0: none. On expiry on_done gets TIMEOUT,
- * the plugin is asked to cancel, and the op stays as a husk until the plugin completes it. The caller
- * passes the returned pointer to the kind's function at once; the core holds its own reference.
- * For TRL_SERIAL and TRL_PARALLEL instances use op_call. On an instance that is not ready on_done gets
- * CLOSED, whatever the plugin does with the op. */
+/* A new op for the instance. deadline: now + timeout_ns, <= 0: none. On expiry on_done gets
+ * TIMEOUT, the plugin is asked to cancel, and the op stays as a husk until the plugin completes it.
+ * The caller passes the returned pointer to the kind's function at once; the core holds its own
+ * reference. For TRL_SERIAL and TRL_PARALLEL instances use op_call. On an instance that is not
+ * ready on_done gets CLOSED, whatever the plugin does with the op. */
 trl_op *op_begin(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h);
 
 /* Runs call(raw instance, op, arg) by the component's thread model: at once for TRL_LOOP, else on a

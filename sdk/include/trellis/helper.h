@@ -72,8 +72,9 @@ trl_errf(trl_err *err, trl_status code, const char *fmt, ...) {
         n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
         va_end(ap);
         err->code = code;
-        err->msg_len = n < 0 ? 0 : (uint32_t)n < sizeof(err->msg) ? (uint32_t)n
-                                                                  : (uint32_t)sizeof(err->msg) - 1;
+        err->msg_len = n < 0                            ? 0
+                       : (uint32_t)n < sizeof(err->msg) ? (uint32_t)n
+                                                        : (uint32_t)sizeof(err->msg) - 1;
     }
     return code;
 }

@@ -30,10 +30,10 @@ typedef struct trl_host {
     /* [any] One item of a stream (copied). TRL_E_BUSY: keep it, the core calls resume() later.
      * TRL_E_CLOSED: the op is over or cancelled: stop emitting. */
     trl_status (*op_emit)(trl_op *op, trl_bytes item);
-    int32_t (*op_cancelled)(trl_op *op);    /* [any] */
-    int64_t (*op_deadline_ns)(trl_op *op);  /* [any] monotonic; INT64_MAX: none */
-    void (*op_ref)(trl_op *op);             /* [any] for a plugin that touches an op after done */
-    void (*op_unref)(trl_op *op);           /* [any] */
+    int32_t (*op_cancelled)(trl_op *op);   /* [any] */
+    int64_t (*op_deadline_ns)(trl_op *op); /* [any] monotonic; INT64_MAX: none */
+    void (*op_ref)(trl_op *op);            /* [any] for a plugin that touches an op after done */
+    void (*op_unref)(trl_op *op);          /* [any] */
     /* [any] Runs fn(arg) on the loop in a later turn. TRL_E_CLOSED once the instance is stopped. */
     trl_status (*post)(void *ctx, void (*fn)(void *arg), void *arg);
 } trl_host;
@@ -45,8 +45,8 @@ typedef struct trl_host_loop_v1 {
     /* One-shot. Returns an id > 0. The id is dead once fn ran or stop was called. */
     uint64_t (*timer_start)(void *ctx, int64_t delay_ns, void (*fn)(void *arg), void *arg);
     void (*timer_stop)(void *ctx, uint64_t id); /* unknown or dead ids are ignored */
-    uint64_t (*random)(void *ctx);              /* seeded by the core; the only randomness allowed */
-    int64_t (*wall_ms)(void *ctx);              /* UNIX time in ms, for stamps only, never for decisions */
+    uint64_t (*random)(void *ctx); /* seeded by the core; the only randomness allowed */
+    int64_t (*wall_ms)(void *ctx); /* UNIX time in ms, for stamps only, never for decisions */
 } trl_host_loop_v1;
 
 /* "host.work/1": the core's bounded worker pool. */
@@ -66,7 +66,7 @@ typedef struct trl_msg {
     uint32_t n_headers;
     uint32_t reserved;
     trl_bytes payload;
-    uint64_t seq;       /* of a durable stream, else 0 */
+    uint64_t seq; /* of a durable stream, else 0 */
 } trl_msg;
 
 /* "host.msg/1": how a transport hands messages over without packing them into bytes. */
@@ -80,7 +80,8 @@ typedef struct trl_host_msg_v1 {
 } trl_host_msg_v1;
 
 /* "host.transport/1": the configured transport, for drivers and others that speak on the bus.
- * All [loop]; callbacks run on the loop, never inline. Callbacks of a stopped instance never run. */
+ * All [loop]; callbacks run on the loop, never inline. Callbacks of a stopped instance never run.
+ */
 #define TRL_HOST_TRANSPORT_V1 "host.transport/1"
 typedef struct trl_host_transport_v1 {
     uint32_t struct_size, flags;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * driver/1: make hosts act, report what they run. One path for intent (actions), one for truth
- * (reports through host.observe/1). An ack never changes observed state: where the host answers after
- * the work (config, link, label, provider stop) the driver turns the reply into a delta report BEFORE
- * it completes the op.
+ * (reports through host.observe/1). An ack never changes observed state: where the host answers
+ * after the work (config, link, label, provider stop) the driver turns the reply into a delta
+ * report BEFORE it completes the op.
  *
  * A `lattice` here is a lattice id: the name, or "<account>/<name>" in a multitenant plane.
  */
@@ -18,23 +18,26 @@ extern "C" {
 #endif
 
 /* Verbs (trl_action.verb) */
-#define TRL_DO_SCALE 1u          /* component: unit_id, image, count (0: stop), config_names, annotations, body = limits JSON or empty */
-#define TRL_DO_UPDATE 2u         /* component: image_old -> image on one host, as one step: preflight
-                                    (flag), stop, start; back to image_old on failure. done = over  */
+#define TRL_DO_SCALE                                                                               \
+    1u /* component: unit_id, image, count (0: stop), config_names, annotations, body = limits     \
+          JSON or empty */
+#define TRL_DO_UPDATE                                                                              \
+    2u /* component: image_old -> image on one host, as one step: preflight                        \
+          (flag), stop, start; back to image_old on failure. done = over  */
 #define TRL_DO_PROVIDER_START 3u
-#define TRL_DO_PROVIDER_STOP 4u  /* done = stopped */
-#define TRL_DO_LINK_PUT 5u       /* link; done = put */
-#define TRL_DO_LINK_DEL 6u       /* link (target ignored by hosts); done = deleted */
-#define TRL_DO_CONFIG_PUT 7u     /* name, body = JSON map of strings; done = stored */
-#define TRL_DO_CONFIG_DEL 8u
-#define TRL_DO_LABEL_PUT 9u      /* name = key, body = value */
-#define TRL_DO_LABEL_DEL 10u
-#define TRL_DO_HOST_STOP 11u
-#define TRL_DO_LINK_RENEW 12u    /* link: del, then put, so that changed config content arrives */
+#define TRL_DO_PROVIDER_STOP  4u /* done = stopped */
+#define TRL_DO_LINK_PUT       5u /* link; done = put */
+#define TRL_DO_LINK_DEL       6u /* link (target ignored by hosts); done = deleted */
+#define TRL_DO_CONFIG_PUT     7u /* name, body = JSON map of strings; done = stored */
+#define TRL_DO_CONFIG_DEL     8u
+#define TRL_DO_LABEL_PUT      9u /* name = key, body = value */
+#define TRL_DO_LABEL_DEL      10u
+#define TRL_DO_HOST_STOP      11u
+#define TRL_DO_LINK_RENEW     12u /* link: del, then put, so that changed config content arrives */
 
-#define TRL_ACT_PREFLIGHT 1u     /* UPDATE: try the new image under a scratch id first */
-#define TRL_ACT_RUNNING 2u       /* SCALE: the unit runs there now (a rebuild or a stop) */
-#define TRL_ACT_PROVIDER 4u      /* UPDATE: the unit is a provider: stop, reply, start */
+#define TRL_ACT_PREFLIGHT 1u /* UPDATE: try the new image under a scratch id first */
+#define TRL_ACT_RUNNING   2u /* SCALE: the unit runs there now (a rebuild or a stop) */
+#define TRL_ACT_PROVIDER  4u /* UPDATE: the unit is a provider: stop, reply, start */
 
 typedef struct trl_link {
     uint32_t struct_size, flags;
@@ -53,66 +56,68 @@ typedef struct trl_action {
     uint32_t n_config_names;
     uint32_t n_annotations;
     const trl_label *annotations;
-    const trl_str *config_names_old;  /* UPDATE: to go back */
+    const trl_str *config_names_old; /* UPDATE: to go back */
     uint32_t n_config_names_old;
     uint32_t n_annotations_old;
     const trl_label *annotations_old;
     uint32_t count_old, reserved;
     const trl_link *link;
     trl_str body;
-    trl_str key;                 /* idempotency key; also the trace id */
+    trl_str key; /* idempotency key; also the trace id */
 } trl_action;
 
 #define TRL_RUN_COMPONENT 1u
-#define TRL_RUN_PROVIDER 2u
+#define TRL_RUN_PROVIDER  2u
 
 #define TRL_HEALTH_UNKNOWN 0u
-#define TRL_HEALTH_OK 1u
+#define TRL_HEALTH_OK      1u
 #define TRL_HEALTH_FAILING 2u
 
-typedef struct trl_running {     /* one entry on one host */
+typedef struct trl_running { /* one entry on one host */
     uint32_t struct_size, kind;
     trl_str unit_id, image, revision, name;
-    uint32_t count;              /* in a delta 0 means: gone */
+    uint32_t count; /* in a delta 0 means: gone */
     uint32_t health;
     const trl_label *annotations;
     uint32_t n_annotations;
     uint32_t flags;
 } trl_running;
-#define TRL_RUNNING_HEALTH_ONLY 1u /* delta: only health is news (unit_id, kind, health are set) */
+#define TRL_RUNNING_HEALTH_ONLY 1u /* delta: only health is news (unit_id, kind, health are set)   \
+                                    */
 
-#define TRL_REPORT_FULL 1u       /* what is not listed is not there; else a delta               */
-#define TRL_REPORT_STARTED 2u    /* the host began anew: forget everything it ran               */
-#define TRL_REPORT_LABELS 4u     /* labels, host_name and version are given (always so in a full one) */
-#define TRL_REPORT_BEAT 8u       /* a heartbeat: its interval is measured                        */
+#define TRL_REPORT_FULL    1u /* what is not listed is not there; else a delta               */
+#define TRL_REPORT_STARTED 2u /* the host began anew: forget everything it ran               */
+#define TRL_REPORT_LABELS  4u /* labels, host_name and version are given (always so in a full one) \
+                               */
+#define TRL_REPORT_BEAT 8u    /* a heartbeat: its interval is measured                        */
 
 typedef struct trl_report {
     uint32_t struct_size, flags;
     trl_str lattice, host_id, host_name, version;
     uint64_t uptime_s;
-    int64_t seen_ns;             /* when it was true (monotonic) */
-    const trl_label *labels;     /* sorted by key */
+    int64_t seen_ns;         /* when it was true (monotonic) */
+    const trl_label *labels; /* sorted by key */
     uint32_t n_labels;
     uint32_t entry_stride;
-    const void *entries;         /* trl_running */
+    const void *entries; /* trl_running */
     uint32_t n_entries;
     uint32_t reserved;
 } trl_report;
 
-#define TRL_CONFIG_ABSENT 1u     /* known not to be there */
+#define TRL_CONFIG_ABSENT 1u /* known not to be there */
 typedef struct trl_config_seen {
     uint32_t struct_size, flags;
     trl_str name;
-    uint64_t hash;               /* trl_config_hash() of the sorted map: helper.h */
+    uint64_t hash; /* trl_config_hash() of the sorted map: helper.h */
 } trl_config_seen;
 
 /* host.observe/1 note codes */
-#define TRL_NOTE_START_FAILED 1  /* unit_id on host: text is the host's error                    */
-#define TRL_NOTE_LINK_FAILED 2   /* unit_id = source: text                                        */
-#define TRL_NOTE_INFO 3
+#define TRL_NOTE_START_FAILED 1 /* unit_id on host: text is the host's error                    */
+#define TRL_NOTE_LINK_FAILED  2 /* unit_id = source: text                                        */
+#define TRL_NOTE_INFO         3
 
-#define TRL_GONE_STOPPED 1       /* it said goodbye      */
-#define TRL_GONE_UNREACHABLE 2   /* probes: no responder */
+#define TRL_GONE_STOPPED     1 /* it said goodbye      */
+#define TRL_GONE_UNREACHABLE 2 /* probes: no responder */
 
 /* "host.observe/1", [loop]. The core copies what it keeps before returning. */
 #define TRL_HOST_OBSERVE_V1 "host.observe/1"
@@ -135,11 +140,11 @@ typedef struct trl_host_observe_v1 {
     void (*link_state)(void *ctx, int32_t up);
 } trl_host_observe_v1;
 
-#define TRL_DRIVER_LINKS 1u      /* has links and named configs */
+#define TRL_DRIVER_LINKS 1u /* has links and named configs */
 
 typedef struct trl_driver_v1 {
     uint32_t struct_size, flags;
-    uint64_t verbs;              /* bit n: verb n is supported */
+    uint64_t verbs; /* bit n: verb n is supported */
     /* done = accepted by the host, or over where the comment of the verb says so. err.msg is the
      * host's text. */
     void (*apply)(trl_inst *, trl_op *op, const trl_action *);

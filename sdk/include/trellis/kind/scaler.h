@@ -17,10 +17,10 @@
 extern "C" {
 #endif
 
-#define TRL_HOST_READY 1u     /* may get new instances                                          */
+#define TRL_HOST_READY    1u  /* may get new instances                                          */
 #define TRL_HOST_CORDONED 2u  /* operator: nothing new; what runs stays                          */
-#define TRL_HOST_STALE 4u     /* not heard from: frozen, wanted must equal current               */
-#define TRL_HOST_SUSPECT 8u   /* late: frozen as well                                            */
+#define TRL_HOST_STALE    4u  /* not heard from: frozen, wanted must equal current               */
+#define TRL_HOST_SUSPECT  8u  /* late: frozen as well                                            */
 #define TRL_HOST_EXCLUDED 16u /* cannot run this unit (image kind, id taken): wanted must be 0 */
 
 typedef struct trl_host_view {
@@ -28,7 +28,7 @@ typedef struct trl_host_view {
     trl_str id, name;
     const trl_label *labels; /* sorted by key */
     uint32_t n_labels;
-    uint32_t n_instances;    /* everything that runs there, all apps */
+    uint32_t n_instances;                       /* everything that runs there, all apps */
     uint64_t mem_total_bytes, mem_used_bytes;   /* 0: unknown */
     uint32_t cpu_millis_total, cpu_millis_used; /* 0: unknown */
 } trl_host_view;
@@ -38,7 +38,7 @@ typedef struct trl_host_view {
 typedef struct trl_unit_view {
     uint32_t struct_size, flags;
     trl_str lattice, app, name, id, kind, image; /* kind: "component" or "capability" */
-    const trl_str *peers; /* ids of units it is linked with */
+    const trl_str *peers;                        /* ids of units it is linked with */
     uint32_t n_peers;
 } trl_unit_view;
 
@@ -47,41 +47,41 @@ typedef struct trl_unit_view {
 typedef struct trl_place_in {
     uint32_t struct_size, flags;
     const trl_unit_view *unit;
-    const void *hosts;       /* trl_host_view, sorted by id */
+    const void *hosts; /* trl_host_view, sorted by id */
     uint32_t host_stride, n_hosts;
     const uint32_t *host_flags; /* [n_hosts] TRL_HOST_* for this unit; overrides the view's flags */
-    const uint32_t *current; /* [n_hosts] this unit's own instances, seen or in flight   */
-    const uint32_t *foreign; /* [n_hosts] instances of the id that others own (they count for
-                                providers; for components such a host is EXCLUDED), or NULL */
-    const uint32_t *failing; /* [n_hosts] consecutive start failures there, 0: none       */
-    const uint32_t *near;    /* [n_hosts] instances of linked units there, NULL: unknown  */
-    uint64_t seed;           /* the only randomness */
+    const uint32_t *current;    /* [n_hosts] this unit's own instances, seen or in flight   */
+    const uint32_t *foreign;    /* [n_hosts] instances of the id that others own (they count for
+                                   providers; for components such a host is EXCLUDED), or NULL */
+    const uint32_t *failing;    /* [n_hosts] consecutive start failures there, 0: none       */
+    const uint32_t *near;       /* [n_hosts] instances of linked units there, NULL: unknown  */
+    uint64_t seed;              /* the only randomness */
 } trl_place_in;
 
 /* reasons: why a host got what it got. Own codes of a plugin: >= 0x10000 */
-#define TRL_WHY_NONE 0u
-#define TRL_WHY_KEPT 1u         /* runs there already                          */
-#define TRL_WHY_ADDED 2u        /* emptiest eligible host of its spread        */
-#define TRL_WHY_REMOVED 3u      /* more than wanted                            */
-#define TRL_WHY_INELIGIBLE 4u   /* labels match no spread                      */
-#define TRL_WHY_FROZEN 5u       /* not heard from                              */
-#define TRL_WHY_CORDONED 6u
-#define TRL_WHY_FAILING 7u      /* passed over because starts fail there       */
-#define TRL_WHY_FULL 8u         /* nothing left to place                       */
-#define TRL_WHY_EXCLUDED 9u     /* cannot run the image, or the id is taken    */
+#define TRL_WHY_NONE       0u
+#define TRL_WHY_KEPT       1u /* runs there already                          */
+#define TRL_WHY_ADDED      2u /* emptiest eligible host of its spread        */
+#define TRL_WHY_REMOVED    3u /* more than wanted                            */
+#define TRL_WHY_INELIGIBLE 4u /* labels match no spread                      */
+#define TRL_WHY_FROZEN     5u /* not heard from                              */
+#define TRL_WHY_CORDONED   6u
+#define TRL_WHY_FAILING    7u /* passed over because starts fail there       */
+#define TRL_WHY_FULL       8u /* nothing left to place                       */
+#define TRL_WHY_EXCLUDED   9u /* cannot run the image, or the id is taken    */
 
 #define TRL_NO_GROUP UINT32_MAX
 
 typedef struct trl_place_out {
     uint32_t struct_size;
-    uint32_t unplaced;       /* instances nobody could take                                   */
-    uint32_t *wanted;        /* [n_hosts]                                                     */
-    uint32_t *group;         /* [n_hosts] index of the spread that host serves, TRL_NO_GROUP;
-                                its name (group_name) becomes the annotation spread_name      */
-    uint32_t *reasons;       /* [n_hosts] or NULL                                             */
-    uint32_t failed;         /* 1: some of it cannot be satisfied; message says what          */
+    uint32_t unplaced; /* instances nobody could take                                   */
+    uint32_t *wanted;  /* [n_hosts]                                                     */
+    uint32_t *group;   /* [n_hosts] index of the spread that host serves, TRL_NO_GROUP;
+                          its name (group_name) becomes the annotation spread_name      */
+    uint32_t *reasons; /* [n_hosts] or NULL                                             */
+    uint32_t failed;   /* 1: some of it cannot be satisfied; message says what          */
     uint32_t reserved;
-    char message[512];       /* for the status; wadm's text where wadm has one                */
+    char message[512]; /* for the status; wadm's text where wadm has one                */
 } trl_place_out;
 
 typedef struct trl_scaler_spec trl_scaler_spec;

@@ -16,7 +16,7 @@ extern "C" {
 
 /* watch_link emits one of these as a single byte of op_emit */
 #define TRL_LINK_DOWN 0
-#define TRL_LINK_UP 1
+#define TRL_LINK_UP   1
 
 typedef struct trl_transport_v1 {
     uint32_t struct_size, flags;
@@ -27,8 +27,8 @@ typedef struct trl_transport_v1 {
     void (*publish)(trl_inst *, trl_op *op, const trl_msg *m);
     /* Delivers exactly one reply through host.msg/1, then completes with TRL_OK; or completes with
      * TRL_E_NORESPONDER at once when nobody subscribes the subject, TRL_E_UNAVAIL while the link is
-     * down. The op's deadline is the core's affair: on cancel just complete with CANCELLED. m->reply
-     * is ignored. */
+     * down. The op's deadline is the core's affair: on cancel just complete with CANCELLED.
+     * m->reply is ignored. */
     void (*request)(trl_inst *, trl_op *op, const trl_msg *m);
     /* As request, any number of replies until cancelled; completes with NORESPONDER when nobody
      * subscribes, else only by cancel. */
