@@ -12,6 +12,7 @@
 #define DEFAULT_INTERVAL_NS (30 * NS_PER_S)
 #define PROBE_NS            (5 * NS_PER_S)
 #define MAX_PROBES          64u
+#define WARM_NS             (2 * NS_PER_S) /* a host back from silence works off what it missed */
 
 struct probe {
     struct engine *e;
@@ -67,6 +68,10 @@ static void on_probed(void *arg, trl_status st, trl_bytes result, const trl_err 
         fail_unseen(e, slot);
         if (st == TRL_OK) {
             h->probes = 0; /* its report has cleared suspicion */
+            if (h->warming && engine_now(e) - h->warm_ns >= WARM_NS) {
+                h->warming = false;
+                engine_dirty_all(e);
+            }
         } else {
             observed_set_state(&e->o, slot, true, h->stale);
             h->probes += st == TRL_E_NORESPONDER;
@@ -105,6 +110,9 @@ static void check_host(struct engine *e, uint32_t slot, int64_t now, uint32_t *f
     struct seen_host *h = &e->o.hosts.at[slot];
     int64_t silent = now - h->seen_ns;
     if (silent <= interval(h) * 12 / 10 && !h->suspect && !h->stale) {
+        if (h->warming && now - h->warm_ns >= WARM_NS) {
+            hostlife_probe(e, slot);
+        }
         return;
     }
     if (!h->suspect) {

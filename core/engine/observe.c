@@ -24,8 +24,14 @@ void engine_report(struct engine *e, const trl_report *r) {
         ledger_drop_host(&e->l, observed_find_host(&e->o, r->host_id));
         engine_dirty_all(e);
     }
-    bool first = e->o.order.n == 0;
+    bool first = e->o.order.n == 0, started = r->flags & TRL_REPORT_STARTED;
+    bool back = known ? e->o.hosts.at[observed_find_host(&e->o, r->host_id)].suspect
+                      : e->synced && !e->syncing && !started;
     uint32_t slot = observed_report(&e->o, r);
+    if (back || started) {
+        e->o.hosts.at[slot].warming = back && !started;
+        e->o.hosts.at[slot].warm_ns = engine_now(e);
+    }
     if (e->l.n_uncertain && (r->flags & TRL_REPORT_FULL)) {
         ledger_certain(&e->l, slot);
         engine_dirty_all(e);

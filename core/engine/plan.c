@@ -91,10 +91,10 @@ static void view_hosts(struct planner *p) {
         uint32_t slot = p->o->order.at[i];
         const struct seen_host *h = &p->o->hosts.at[slot];
         uint32_t coming = slot < p->l->pending.n ? p->l->pending.at[slot] : 0;
-        p->flags[i] = h->stale      ? TRL_HOST_STALE
-                      : h->suspect  ? TRL_HOST_SUSPECT
-                      : h->cordoned ? TRL_HOST_CORDONED
-                                    : TRL_HOST_READY;
+        p->flags[i] = h->stale                   ? TRL_HOST_STALE
+                      : h->suspect || h->warming ? TRL_HOST_SUSPECT
+                      : h->cordoned              ? TRL_HOST_CORDONED
+                                                 : TRL_HOST_READY;
         p->views[i] = (trl_host_view){.struct_size = sizeof(trl_host_view),
                                       .flags = p->flags[i],
                                       .id = h->id,
@@ -102,7 +102,7 @@ static void view_hosts(struct planner *p) {
                                       .labels = h->labels,
                                       .n_labels = h->n_labels,
                                       .n_instances = h->total + coming};
-        p->can_talk |= (p->flags[i] & (TRL_HOST_STALE | TRL_HOST_SUSPECT)) == 0;
+        p->can_talk |= !h->suspect && !h->stale;
     }
 }
 

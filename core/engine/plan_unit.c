@@ -228,9 +228,9 @@ static str silence(struct unit_plan *x, uint32_t *ret_unhealthy) {
         }
         holders++;
         *ret_unhealthy += x->entry[pos]->health == TRL_HEALTH_FAILING;
-        if (frozen(x, pos)) {
-            int64_t seen = x->p->o->hosts.at[x->p->o->order.at[pos]].seen_ns;
-            since = seen < since ? seen : since;
+        const struct seen_host *h = &x->p->o->hosts.at[x->p->o->order.at[pos]];
+        if (h->suspect || h->stale) {
+            since = h->seen_ns < since ? h->seen_ns : since;
             silent++;
         }
     }

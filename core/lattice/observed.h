@@ -32,6 +32,8 @@ struct seen_host {
     trl_label *labels;     /* owned block, sorted by key */
     uint32_t n_labels;
     bool suspect, stale, cordoned;
+    bool warming;        /* back from silence: it may still be doing what it was asked before */
+    int64_t warm_ns;     /* since when */
     int64_t seen_ns;     /* last sign of life */
     int64_t beat_ns;     /* last heartbeat, 0: none yet */
     int64_t interval_ns; /* measured; 0: unknown */
