@@ -13,7 +13,9 @@
 struct port {
     struct sink sink;
     struct box *box;
-    struct feed *feed; /* loop's; NULL: closed */
+    struct feed *feed;      /* loop's; NULL: closed */
+    struct box_item *early; /* loop's; came before the answer that the consumer exists */
+    struct box_item **early_last;
 };
 
 struct feed {
@@ -67,14 +69,37 @@ static void denied(struct feed *f) {
     broken(f, TRL_E_DENIED, &err);
 }
 
-static void arrival_run(struct box_item *it) {
-    struct arrival *a = (struct arrival *)it;
+static void handle(struct arrival *a) {
     if (a->port->feed && a->m) {
         on_message(a->port->feed, a->m);
     } else if (a->port->feed) {
         denied(a->port->feed);
     }
-    arrival_free(it);
+    arrival_free(&a->item);
+}
+
+static void arrival_run(struct box_item *it) {
+    struct arrival *a = (struct arrival *)it;
+    struct port *port = a->port;
+    if (port->feed && a->m && !port->feed->consumer) {
+        it->next = NULL;
+        *port->early_last = it;
+        port->early_last = &it->next;
+        return;
+    }
+    handle(a);
+}
+
+/* Those that came early; a feed that ends on the way drops the rest. */
+static void run_early(struct port *port) {
+    struct box_item *it = port->early;
+    port->early = NULL;
+    port->early_last = &port->early;
+    while (it) {
+        struct box_item *next = it->next;
+        handle((struct arrival *)it);
+        it = next;
+    }
 }
 
 /* [any] */
@@ -92,6 +117,8 @@ static void on_port(struct sink *s, trl_status st, natsMsg *m) {
 static void on_consumer(void *arg, trl_status st, natsMsg *m) {
     struct feed *f = arg;
     trl_err err = {.struct_size = sizeof(err)};
+    struct port *port;
+    const char *name;
     int code;
     json_t *j;
     f->call = NULL;
@@ -104,8 +131,13 @@ static void on_consumer(void *arg, trl_status st, natsMsg *m) {
         return;
     }
     f->heard_ns = conn_now_ns();
-    f->consumer = text_dup(json_string_value(json_object_get(j, "name")));
+    name = json_string_value(json_object_get(j, "name"));
+    f->consumer = text_dup(name ? name : "?");
+    port = f->port;
+    sink_ref(&port->sink); /* the feed may end in here */
     f->h->on_start(f->arg, (uint64_t)json_integer_value(json_object_get(j, "num_pending")));
+    run_early(port);
+    sink_unref(&port->sink);
     json_decref(j);
 }
 
@@ -132,6 +164,7 @@ struct feed *feed_open(trl_inst *in, trl_str prefix, uint64_t from_seq,
     sink_init(&f->port->sink, on_port, port_destroy);
     f->port->box = box_ref(in->peer.box);
     f->port->feed = f;
+    f->port->early_last = &f->port->early;
     f->sub = conn_subscribe(in->peer.conn, f->inbox, NULL, &f->port->sink);
     j_config = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:b,s:b,s:i,s:s}", "deliver_subject", f->inbox,
                          "deliver_policy", from_seq ? "by_start_sequence" : "last_per_subject",
@@ -158,6 +191,7 @@ void feed_close(struct feed *f) {
         return;
     }
     f->port->feed = NULL;
+    run_early(f->port); /* frees them */
     js_drop(f->call);
     if (f->in->peer.conn) {
         conn_unsubscribe(f->in->peer.conn, f->sub);
@@ -206,7 +240,7 @@ static void on_control(struct feed *f, natsMsg *m) {
         answer_flow(f, reply.len ? reply : stalled);
     } else if (beat && msg_get_u64(m, "Nats-Last-Consumer") != f->seq) {
         broken(f, TRL_OK, NULL); /* it sent more than we got */
-    } else if (beat && f->consumer) {
+    } else if (beat) {
         f->h->on_idle(f->arg);
     }
 }

@@ -27,10 +27,15 @@ struct watch {
 
     uint64_t from_rev; /* of a watch: only changes, SYNC first; 0 once it is void */
     int changes_only;  /* the present feed began with from_rev */
-    int synced, started;
-    int runs; /* feeds that reached the sync */
-    uint64_t expected, received;
+    int synced;
+    int runs;                    /* feeds that reached the sync */
+    uint64_t expected, received; /* entries of the state; entries so far */
+    uint64_t pending;            /* as the server counts, at the last entry */
+    int fresh;                   /* something newer than the feed is among them */
+    struct stream_check *settle;
+    uint64_t settle_seq;        /* SYNC when this is shown; 0: not known yet */
     uint64_t seen, seen_before; /* highest revision; ... when the feed was opened */
+    uint64_t base;              /* highest revision known when the feed was opened */
     uint64_t covered; /* what the feed has shown includes every change up to this revision */
 
     char *after; /* of a list, as the rest */
@@ -51,6 +56,8 @@ static void clear_entries(struct watch *w) {
 static void close_feed(struct watch *w) {
     struct feed *f = w->feed;
     w->feed = NULL;
+    stream_check_end(w->settle);
+    w->settle = NULL;
     feed_close(f);
 }
 
@@ -76,11 +83,11 @@ static void go(struct kvop *k) {
         w->from_rev = 0;
     }
     w->changes_only = w->from_rev > 0;
-    w->synced = w->started = 0;
-    w->expected = w->received = 0;
+    w->synced = w->fresh = 0;
+    w->expected = w->received = w->pending = w->settle_seq = 0;
     w->seen_before = w->seen;
-    w->covered =
-        w->changes_only ? w->from_rev : in->last_seq; /* the consumer is made after those */
+    w->base = in->last_seq; /* the consumer is made after those */
+    w->covered = w->changes_only ? w->from_rev : w->base;
     w->opened_ns = conn_now_ns();
     w->reopen_ns = 0;
     w->feed =
@@ -123,13 +130,40 @@ static void sync_now(struct watch *w) {
     kvop_emit(&w->k, TRL_ENTRY_SYNC, w->covered, trl_strn(NULL, 0), none);
 }
 
+static void on_settle(void *arg, trl_status st, const struct stream_found *f, const trl_err *err) {
+    struct watch *w = arg;
+    (void)err;
+    w->settle = NULL;
+    w->settle_seq = st == TRL_OK && f->last_seq ? f->last_seq : UINT64_MAX; /* else: when idle */
+    if (!w->synced && (w->settle_seq <= w->covered || w->pending == 0)) {
+        sync_now(w);
+    }
+}
+
+/* Is the state shown? Yes, if as many entries came as there were, all from before the feed. If
+ * something newer is among them, it may be there in the place of entries that it replaced and that
+ * the server therefore left out; then what replaced them must be shown too before SYNC, or a key
+ * would seem to be gone: go on to what is the newest now. The server's own count of what is pending
+ * is only a hint: it can be 0 too early. */
+static void check_sync(struct watch *w) {
+    int all = w->received >= w->expected;
+    if (all && !w->fresh) {
+        sync_now(w);
+    } else if (w->settle_seq) {
+        if (w->covered >= w->settle_seq || w->pending == 0) {
+            sync_now(w);
+        }
+    } else if (!w->settle && (all || w->pending == 0)) {
+        w->settle = stream_ensure(&w->k.in->peer, &w->k.in->want, 1, on_settle, w);
+    }
+}
+
 static void on_start(void *arg, uint64_t pending) {
     struct watch *w = arg;
-    w->started = 1;
     w->expected = pending;
     free(w->said);
     w->said = NULL;
-    if (!w->synced && (w->changes_only || w->received >= pending)) {
+    if (w->changes_only || pending == 0) {
         sync_now(w);
     }
 }
@@ -148,21 +182,20 @@ static void keep_entry(struct watch *w, const struct feed_msg *m) {
     e->deleted = m->deleted;
 }
 
-/* While the state is emitted, a tombstone counts only if this watch has shown the key alive. */
+/* While the state is emitted, a tombstone counts only if this watch may have shown the key alive:
+ * with the last feed, or with this one before it was deleted. */
 static int wanted(const struct watch *w, const struct feed_msg *m) {
     if (!trl_str_starts(m->key, trl_cstr(w->prefix))) {
         return 0;
     }
-    return w->synced || w->changes_only || !m->deleted ||
+    return w->synced || w->changes_only || !m->deleted || m->revision > w->base ||
            (w->runs > 0 && m->revision > w->seen_before);
 }
 
 static void on_entry(void *arg, const struct feed_msg *m) {
     struct watch *w = arg;
     w->received++;
-    if (w->changes_only && !w->synced) { /* SYNC goes first */
-        sync_now(w);
-    }
+    w->fresh |= m->revision > w->base;
     if (w->list && trl_str_starts(m->key, trl_cstr(w->prefix))) {
         keep_entry(w, m);
     } else if (!w->list && wanted(w, m)) {
@@ -173,14 +206,15 @@ static void on_entry(void *arg, const struct feed_msg *m) {
     if (w->feed && kvop_full(&w->k)) {
         feed_hold(w->feed, 1);
     }
-    if (!w->synced && (m->pending == 0 || (w->started && w->received >= w->expected))) {
-        sync_now(w);
+    w->pending = m->pending;
+    if (!w->synced) {
+        check_sync(w);
     }
 }
 
 static void on_idle(void *arg) {
     struct watch *w = arg;
-    if (!w->synced && w->started) {
+    if (!w->synced) {
         sync_now(w);
     }
 }

@@ -154,7 +154,7 @@ void case_watch_many(struct suite *s) {
     while (before < late.n_got && !(late.got[before].flags & TRL_ENTRY_SYNC)) {
         before++;
     }
-    CHECK(s, before <= 10, "before SYNC each key once: %u entries", before);
+    CHECK(s, before <= 10 || coalesces, "before SYNC each key once: %u entries", before);
     if (late.n_sync == 1) { /* what came after SYNC is an unbroken end of what was written */
         uint64_t from = late.got[before].revision;
         uint32_t first = 0;
