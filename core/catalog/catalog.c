@@ -14,6 +14,7 @@ static void on_sync(struct catalog *c) {
     c->rewatch_ns = REWATCH_MIN_NS;
     if (c->loaded) {
         collect_stale(c);
+        restore_sync(c);
     } else {
         c->loaded = true;
         collect_garbage(c);
@@ -31,7 +32,9 @@ static void on_entry(void *arg, const struct kv_entry *x) {
     struct arena a = ARENA_INIT;
     struct key k;
     bool gone = x->flags & TRL_ENTRY_DELETED;
-    if (x->flags & TRL_ENTRY_SYNC) {
+    if (x->flags & TRL_ENTRY_RESET) {
+        restore_begin(c);
+    } else if (x->flags & TRL_ENTRY_SYNC) {
         on_sync(c);
     } else if (key_parse(x->key, &a, &k)) {
         if (k.kind == KEY_HEAD) {
@@ -79,6 +82,7 @@ struct catalog *catalog_create(const struct catalog_env *env) {
     c->rewatch_ns = REWATCH_MIN_NS;
     loop_timer_init(&c->rewatch, env->loop, on_rewatch, c);
     loop_timer_init(&c->kick, env->loop, on_kick, c);
+    restore_init(c);
     start_watch(c);
     return c;
 }
@@ -93,6 +97,7 @@ void catalog_destroy(struct catalog *c) {
     loop_timer_stop(&c->rewatch);
     loop_timer_stop(&c->kick);
     write_finish(c);
+    restore_finish(c);
     collect_finish(c);
     memory_finish(c);
     mem_free(c);

@@ -19,13 +19,14 @@ struct write_op;
  * message may contradict, or writes under way. */
 struct entry {
     struct catalog *c;
-    char *key;                     /* owned */
-    str tenant, lattice, name;     /* owned */
-    struct head *head;             /* owned; NULL: none */
-    uint64_t revision;             /* of the head or of its tombstone: older news is no news */
-    bool told;                     /* the watch has told of this revision */
-    uint32_t seen;                 /* c->round when it was told again: so it still exists */
-    bool damaged;                  /* the record cannot be read: skipped, may be deleted */
+    char *key;                 /* owned */
+    str tenant, lattice, name; /* owned */
+    struct head *head;         /* owned; NULL: none */
+    uint64_t revision;         /* of the head or of its tombstone: older news is no news */
+    bool told;                 /* the watch has told of this revision */
+    uint32_t seen;             /* c->round when it was told again: so it still exists */
+    bool damaged;              /* the record cannot be read: skipped, may be deleted */
+    bool lost;                 /* the store lost it, or has an older state: to be written back */
     struct write_op *first, *last; /* first is under way */
     bool queued;                   /* in c->ready */
 };
@@ -43,6 +44,7 @@ struct record {
     bool told;
     uint32_t seen; /* as in an entry */
     bool damaged;
+    bool lost;                 /* as in an entry */
     bool unreadable;           /* catalog_manifest failed once */
     struct manifest *manifest; /* owned cache */
 };
@@ -64,8 +66,13 @@ struct catalog {
     bool loaded;
     struct loop_timer kick; /* starts what is ready, in a turn of its own */
     VEC(struct entry *) ready;
-    uint32_t n_writes; /* write_ops alive */
-    struct map checks; /* keys being verified -> struct check */
+    uint32_t n_writes;   /* write_ops alive */
+    struct map checks;   /* keys being verified -> struct check */
+    bool lost;           /* the store lost its past: memory is written back */
+    uint32_t restored;   /* apps written back since then */
+    bool restoring;      /* apps are being gone through */
+    struct map restores; /* head keys of apps being written back -> struct restore */
+    struct loop_timer restore_again;
 };
 
 /* memory.c */
@@ -87,6 +94,14 @@ void collect_stale(struct catalog *c);   /* after a SYNC: what was not told of i
 void collect_garbage(struct catalog *c); /* version records that no head names, once an hour old */
 void collect_version(struct catalog *c, const struct app *a, uint32_t n); /* deletes its record */
 void collect_finish(struct catalog *c);
+
+/* restore.c: a store that lost its past gets it back from memory. */
+void restore_init(struct catalog *c);
+void restore_begin(struct catalog *c); /* revisions start over */
+void restore_sync(struct catalog *c);  /* all that is left was told: the rest is written back */
+/* What memory holds is at least as late as that head. */
+bool restore_keeps(const struct entry *e, const struct head *told);
+void restore_finish(struct catalog *c);
 
 /* write.c */
 void write_ready(struct catalog *c); /* runs what is ready */

@@ -66,7 +66,7 @@ void collect_stale(struct catalog *c) {
     struct arena a = ARENA_INIT;
     for (uint32_t i = 0; i < c->entries.n; i++) {
         const struct entry *e = c->entries.at[i].value;
-        if (e->head && e->seen != c->round) {
+        if (e->head && !e->lost && e->seen != c->round) {
             verify(c, e->key);
         }
     }
@@ -74,7 +74,8 @@ void collect_stale(struct catalog *c) {
         const struct record *r = c->records.at[i].value;
         struct key k;
         bool damaged = false;
-        if (r->seen != c->round && key_parse(str_c(r->key), &a, &k) && !named(c, &k, &damaged)) {
+        if (r->seen != c->round && !r->lost && key_parse(str_c(r->key), &a, &k) &&
+            !named(c, &k, &damaged)) {
             verify(c, r->key);
         }
     }

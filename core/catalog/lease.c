@@ -21,6 +21,7 @@ struct lease {
     int64_t sent_ns;  /* when the write under way began */
     int64_t until_ns; /* held: valid until then unless renewed */
     int64_t moved_ns; /* not held: when the revision was first seen */
+    bool others;      /* another holder was seen last */
 };
 
 static void look(struct lease *l);
@@ -61,6 +62,7 @@ static void on_written(void *arg, trl_status st, uint64_t revision, const trl_er
     l->busy = false;
     if (st == TRL_OK) {
         l->revision = revision;
+        l->others = false;
         l->until_ns = l->sent_ns + l->ttl_ns; /* from the sending: others count from their seeing */
         set_held(l, true);
     } else if (st == TRL_E_CONFLICT) {
@@ -97,6 +99,7 @@ static void consider(struct lease *l, const struct kv_entry *x) {
         l->revision = x->revision;
         l->moved_ns = now_ns;
     }
+    l->others = holder.len > 0 && !str_is(holder, l->holder);
     if (l->exclusive || holder.len == 0 || str_is(holder, l->holder) ||
         now_ns - l->moved_ns >= l->ttl_ns) {
         l->epoch = (epoch > l->epoch ? epoch : l->epoch) + 1;
@@ -112,6 +115,9 @@ static void on_seen(void *arg, trl_status st, const struct kv_entry *x) {
     l->busy = false;
     if (st == TRL_OK) {
         consider(l, x);
+    } else if (st == TRL_E_NOTFOUND && l->others && !l->exclusive &&
+               loop_now_ns(l->loop) - l->moved_ns < l->ttl_ns) {
+        again(l); /* the store was emptied: the holder may not know yet */
     } else if (st == TRL_E_NOTFOUND) {
         l->epoch++;
         write(l, TRL_REV_ABSENT);

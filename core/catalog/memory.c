@@ -149,6 +149,7 @@ void memory_take_head(struct catalog *c, struct entry *e, struct head *h, uint64
     e->told = e->told && e->revision == revision;
     e->revision = revision;
     e->damaged = false;
+    e->lost = false;
     if (h) {
         h->app.tenant = e->tenant;
         h->app.lattice = e->lattice;
@@ -186,6 +187,12 @@ void memory_head(struct catalog *c, struct entry *e, str value, uint64_t revisio
             "skipped, delete the app or repair the record",
             PSTR(e->name), PSTR(e->lattice), e->key, err.msg);
         e->damaged = true;
+        e->revision = revision;
+        e->told = true;
+        return;
+    }
+    if (e->lost && h && restore_keeps(e, h)) { /* an older copy came back */
+        head_destroy(h);
         e->revision = revision;
         e->told = true;
         return;
@@ -311,6 +318,7 @@ void memory_record(struct catalog *c, const struct key *k, str value, bool by_wa
         take_record(c, r, value);
         r->seen = by_watch && r->told ? c->round : r->seen;
         r->told = r->told || by_watch;
+        r->lost = r->lost && !by_watch;
     }
     if (r->value && !r->json.ptr && !r->damaged) {
         read_record(c, r);

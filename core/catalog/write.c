@@ -9,7 +9,9 @@
 #include "catalog/catalog_priv.h"
 #include "catalog/change.h"
 
-#define WRITE_TRIES 5u
+#define WRITE_TRIES    5u
+#define VANISHED_LOOKS 10u
+#define VANISHED_NS    (40 * 1000000ll)
 
 struct write_op {
     struct catalog *c;
@@ -27,7 +29,9 @@ struct write_op {
     str rec_uid;                         /* the version record written so far */
     uint32_t rec_n, rec_parts, rec_done; /* rec_done: 1: record, 1 + k: and k parts */
     bool reread;                         /* memory is known to be behind */
-    bool too_long;                       /* no key can be made */
+    uint32_t looks;                      /* for a head that vanished without a word */
+    struct loop_timer pause;
+    bool too_long; /* no key can be made */
 };
 
 static void run(struct write_op *w);
@@ -38,6 +42,7 @@ static str keep(struct write_op *w, str s) {
 }
 
 static void op_destroy(struct write_op *w) {
+    loop_timer_stop(&w->pause);
     head_destroy(w->head);
     arena_finish(&w->arena);
     mem_free(w);
@@ -138,14 +143,29 @@ static void retry(struct write_op *w, bool reread) {
     run(w);
 }
 
+static void on_pause(void *arg) {
+    run(arg);
+}
+
+/* Not there, but the watch did not tell of a delete: it will, or it tells that the store lost its
+ * past. Taking the app down for a store that was emptied would be wrong. */
+static void vanished(struct write_op *w) {
+    if (w->looks++ < VANISHED_LOOKS) {
+        loop_timer_init(&w->pause, w->c->env.loop, on_pause, w);
+        loop_timer_start(&w->pause, VANISHED_NS);
+        return;
+    }
+    fail(w, "the app's head is gone from the store, and nobody deleted it; try again", true);
+}
+
 static void on_reread(void *arg, trl_status st, const struct kv_entry *x) {
     struct write_op *w = arg;
     if (st == TRL_OK) {
         memory_head(w->c, w->e, x->value.ptr ? x->value : STR(""), x->revision);
-    } else if (st == TRL_E_NOTFOUND) {
-        if (w->e->head) {
-            memory_take_head(w->c, w->e, NULL, w->e->revision);
-        }
+    } else if (st == TRL_E_NOTFOUND && w->e->head && !w->e->lost) {
+        vanished(w);
+        return;
+    } else if (st == TRL_E_NOTFOUND) { /* lost: what memory has is written back with the change */
         w->e->damaged = false;
     } else {
         fail(w, store_text(w, "the app's head (re-reading it)", st, NULL), true);

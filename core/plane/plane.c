@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "plane/lattices.h"
 #include "plane/plane_priv.h"
+#include "plane/streams.h"
 
 #define START_NS      (60ll * 1000000000ll)
 #define MAX_PAYLOAD   (1024u * 1024u)
@@ -291,6 +292,15 @@ static int make_scalers(struct plane *p) {
     return 0;
 }
 
+static void start_transport(struct plane *p) {
+    struct config scratch = {.arena = ARENA_INIT};
+    struct plugin_choice with = streams_declare(&scratch, &p->env.config->transport);
+    if (make(p, TRL_KIND_TRANSPORT, &with, &p->transport) == 0) {
+        plug_inst_start(p->transport, START_NS, on_transport, p);
+    }
+    arena_finish(&scratch.arena);
+}
+
 /* The first steps run in a turn of their own, so that on_failed never comes before plane_create
  * returned. */
 static void begin(void *arg) {
@@ -306,8 +316,8 @@ static void begin(void *arg) {
     if (p->env.transport) {
         p->transport = p->env.transport;
         on_transport(p, TRL_OK, NULL);
-    } else if (make(p, TRL_KIND_TRANSPORT, &p->env.config->transport, &p->transport) == 0) {
-        plug_inst_start(p->transport, START_NS, on_transport, p);
+    } else {
+        start_transport(p);
     }
 }
 

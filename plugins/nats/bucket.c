@@ -61,10 +61,12 @@ static void retry_later(trl_inst *in) {
     }
 }
 
-/* The bucket was deleted, emptied, or set back to an older copy: what watches know is void. */
+/* The bucket was deleted, emptied, or set back to an older copy: what watches know is void.
+ * Messages only become fewer by a purge: deleted keys leave a marker. */
 static int starts_over(const trl_inst *in, const struct stream_found *f) {
-    return in->known && (strcmp(in->since, f->since) != 0 || f->last_seq < in->floor_seq ||
-                         (f->messages == 0 && in->floor_seq > in->empty_seq));
+    return in->known &&
+           (strcmp(in->since, f->since) != 0 || f->last_seq < in->floor_seq ||
+            f->messages < in->messages || (f->messages == 0 && in->floor_seq > in->empty_seq));
 }
 
 static void found(trl_inst *in, const struct stream_found *f) {
@@ -180,6 +182,12 @@ static void is_down(trl_inst *in) {
         if (k->waiting || k->kind->link_down) {
             kvop_go(k);
         }
+    }
+}
+
+void bucket_check(trl_inst *in) {
+    if (in->state == BUCKET_READY) {
+        look(in);
     }
 }
 

@@ -84,7 +84,8 @@ int kvop_full(const struct kvop *k); /* something waits for the core */
 void kvop_resume(struct kvop *k);
 
 /* bucket.c */
-void bucket_look(trl_inst *in); /* ops wait until it is found or made */
+void bucket_look(trl_inst *in);  /* ops wait until it is found or made */
+void bucket_check(trl_inst *in); /* looks, and nobody waits */
 void bucket_on_event(trl_inst *in, enum conn_event e);
 void bucket_start_tick(trl_inst *in);
 void bucket_end(trl_inst *in); /* no timer, no request any more; ops are completed as cancelled */

@@ -289,6 +289,10 @@ static void drained(struct kvop *k) {
 
 static void wiped(struct kvop *k) {
     struct watch *w = (struct watch *)k;
+    trl_bytes none = {NULL, 0};
+    if (!w->list && (w->synced || w->runs > 0)) {
+        kvop_emit(k, TRL_ENTRY_RESET, 0, trl_strn(NULL, 0), none);
+    }
     w->seen = w->from_rev = 0;
     w->runs = 0;
     if (!k->ends) {

@@ -48,6 +48,9 @@ static void send_item(struct write *w);
 
 static void conflict(struct write *w) {
     struct item *it = &w->items[w->at];
+    if (it->expect != TRL_REV_ANY && it->expect != TRL_REV_ABSENT) {
+        bucket_check(w->k.in); /* somebody else wrote, or the bucket was emptied */
+    }
     if (it->expect == TRL_REV_ABSENT) {
         kvop_failf(&w->k, TRL_E_CONFLICT, "nats-kv: %.180s exists already", it->key);
     } else {

@@ -36,6 +36,9 @@ typedef struct trl_entry {
 #define TRL_ENTRY_DELETED 1u /* tombstone: no value                                         */
 #define TRL_ENTRY_SYNC 2u    /* watch: everything that existed at the start has been emitted;
                                 key and value empty, revision = the store's latest             */
+#define TRL_ENTRY_RESET 4u   /* watch: the store lost its past (deleted, emptied, set back to an older
+                                copy): revisions start over, the live entries follow, then SYNC. What
+                                they lack was lost, not deleted. Key and value empty. */
 
 typedef struct trl_put {
     uint32_t struct_size, flags;  /* TRL_PUT_DELETE */
