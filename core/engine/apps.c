@@ -19,73 +19,79 @@ static void intern_units(struct engine *e, const struct app_spec *s) {
 }
 
 static void set_olds(struct engine *e, struct desired_app *a, const struct app *head) {
-    e->leavers -= a->olds.n > 0;
-    for (uint32_t i = 0; i < a->olds.n; i++) {
-        app_spec_unref(a->olds.at[i]);
-    }
-    a->olds.n = 0;
+    desired_clear_olds(&e->d, a);
     for (uint32_t i = head->n_applied; i-- > 0;) { /* newest first */
         uint32_t n = head->applied[i];
         struct app_spec *s = n != head->deployed ? expand_version(e, head, n) : NULL;
         if (s) {
             intern_units(e, s);
-            desired_learn(a, s);
             engine_want_configs(e, s);
-            *VEC_ADD(&a->olds) = s;
+            desired_add_old(&e->d, a, s);
         }
     }
-    e->leavers += a->olds.n > 0;
 }
 
-/* An app that takes something down is named by no index: it is dirty for any news of its kind. */
-void engine_touch_leavers(struct engine *e) {
-    for (uint32_t i = 0; e->leavers && i < e->d.apps.n; i++) {
-        struct desired_app *a = e->d.apps.at[i].value;
-        if (a->olds.n) {
-            engine_dirty(e, a);
-        }
+void engine_touch_users(struct engine *e, const struct map *index, str key) {
+    const struct users *u = desired_users(index, key);
+    for (uint32_t i = 0; u && i < u->at.n; i++) {
+        engine_dirty(e, u->at.at[i].app);
+    }
+}
+
+/* What a version uses stays for its sake, what it uses no more may go: apps that take something
+ * down look again. */
+static void dirty_leavers(struct engine *e, const struct app_spec *s) {
+    for (uint32_t i = 0; i < s->n_units; i++) {
+        engine_touch_users(e, &e->d.old_users, s->units[i].id);
+    }
+    for (uint32_t i = 0; i < s->n_shared_units; i++) {
+        engine_touch_users(e, &e->d.old_users, s->shared_units[i]);
+    }
+    for (uint32_t i = 0; i < s->n_links; i++) {
+        engine_touch_users(e, &e->d.old_users, s->links[i].key);
+    }
+    for (uint32_t i = 0; i < s->n_configs; i++) {
+        engine_touch_users(e, &e->d.old_users, s->configs[i]->name);
     }
 }
 
 /* Users of this app's shared units, and apps whose units or configs it uses, look again. */
 static void dirty_neighbours(struct engine *e, const struct desired_app *a,
                              const struct app_spec *s) {
-    for (uint32_t i = 0; i < e->d.apps.n; i++) {
-        struct desired_app *other = e->d.apps.at[i].value;
-        bool touched = false;
-        for (uint32_t k = 0; s && k < s->n_shared_apps; k++) {
-            touched |= str_eq(s->shared_apps[k], other->name);
-        }
-        for (uint32_t k = 0; other->cur && k < other->cur->n_shared_apps; k++) {
-            touched |= str_eq(other->cur->shared_apps[k], a->name);
-        }
-        if (other != a && touched) {
+    engine_touch_users(e, &e->d.app_users, a->name);
+    for (uint32_t k = 0; s && k < s->n_shared_apps; k++) {
+        struct desired_app *other = desired_find(&e->d, s->shared_apps[k]);
+        if (other) {
             engine_dirty(e, other);
         }
     }
     for (uint32_t i = 0; s && i < s->n_configs; i++) {
-        const struct users *u = desired_users(&e->d.config_users, s->configs[i]->name);
-        for (uint32_t k = 0; u && k < u->at.n; k++) {
-            engine_dirty(e, u->at.at[k].app);
-        }
+        engine_touch_users(e, &e->d.config_users, s->configs[i]->name);
+    }
+    if (s) {
+        dirty_leavers(e, s);
     }
 }
 
 static void re_expand_users(struct engine *e, str owner) {
-    for (uint32_t i = 0; i < e->d.apps.n; i++) {
-        struct desired_app *a = e->d.apps.at[i].value;
-        bool uses = false;
-        for (uint32_t k = 0; a->cur && k < a->cur->n_shared_apps; k++) {
-            uses |= str_eq(a->cur->shared_apps[k], owner) && !str_eq(a->name, owner);
-        }
+    const struct users *u = desired_users(&e->d.app_users, owner);
+    uint32_t n = u ? u->at.n : 0;
+    struct desired_app **apps = mem_array(n, sizeof(struct desired_app *));
+    for (uint32_t i = 0; i < n; i++) {
+        apps[i] = u->at.at[i].app; /* the index changes below */
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct desired_app *a = apps[i];
         const struct app *head =
-            uses ? catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), a->name)
-                 : NULL;
+            str_eq(a->name, owner)
+                ? NULL
+                : catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), a->name);
         if (head && head->deployed) {
             desired_set_cur(&e->d, a, expand_version(e, head, head->deployed));
             engine_dirty(e, a);
         }
     }
+    mem_free(apps);
 }
 
 static void on_renewed_set(struct desired_app *a, const struct app *head) {
@@ -100,7 +106,6 @@ void engine_app_changed(struct engine *e, const struct app *head) {
             dirty_neighbours(e, a, a->cur);
             engine_drop_app(e, a);
             re_expand_users(e, head->name);
-            engine_touch_leavers(e);
         }
         return;
     }
@@ -132,6 +137,5 @@ void engine_app_changed(struct engine *e, const struct app *head) {
     if (moved) {
         re_expand_users(e, a->name);
     }
-    engine_touch_leavers(e);
     engine_dirty(e, a);
 }

@@ -42,6 +42,8 @@ void desired_finish(struct desired *d) {
     users_finish(&d->link_users);
     users_finish(&d->link_sources);
     users_finish(&d->link_targets);
+    users_finish(&d->app_users);
+    users_finish(&d->old_users);
 }
 
 struct desired_app *desired_find(const struct desired *d, str app) {
@@ -90,6 +92,10 @@ static void each_key(struct desired *d, struct desired_app *a, const struct app_
         add ? use_add(&d->unit_users, s->shared_units[i], a, NULL)
             : use_drop(&d->unit_users, s->shared_units[i], a);
     }
+    for (uint32_t i = 0; i < s->n_shared_apps; i++) {
+        add ? use_add(&d->app_users, s->shared_apps[i], a, NULL)
+            : use_drop(&d->app_users, s->shared_apps[i], a);
+    }
     for (uint32_t i = 0; i < s->n_configs; i++) {
         add ? use_add(&d->config_users, s->configs[i]->name, a, s->configs[i])
             : use_drop(&d->config_users, s->configs[i]->name, a);
@@ -112,6 +118,38 @@ void desired_set_cur(struct desired *d, struct desired_app *a, struct app_spec *
         each_key(d, a, spec, true);
         desired_learn(a, spec);
     }
+}
+
+static void old_key(struct desired *d, struct desired_app *a, str key, bool add) {
+    add ? use_add(&d->old_users, key, a, NULL) : use_drop(&d->old_users, key, a);
+}
+
+static void each_old_key(struct desired *d, struct desired_app *a, const struct app_spec *s,
+                         bool add) {
+    for (uint32_t i = 0; i < s->n_units; i++) {
+        old_key(d, a, s->units[i].id, add);
+    }
+    for (uint32_t i = 0; i < s->n_configs; i++) {
+        old_key(d, a, s->configs[i]->name, add);
+    }
+    for (uint32_t i = 0; i < s->n_links; i++) {
+        old_key(d, a, s->links[i].source, add);
+        old_key(d, a, s->links[i].key, add);
+    }
+}
+
+void desired_add_old(struct desired *d, struct desired_app *a, struct app_spec *spec) {
+    each_old_key(d, a, spec, true);
+    desired_learn(a, spec);
+    *VEC_ADD(&a->olds) = spec;
+}
+
+void desired_clear_olds(struct desired *d, struct desired_app *a) {
+    for (uint32_t i = 0; i < a->olds.n; i++) {
+        each_old_key(d, a, a->olds.at[i], false);
+        app_spec_unref(a->olds.at[i]);
+    }
+    a->olds.n = 0;
 }
 
 static void learn(struct desired_app *a, str id, const struct want_unit *u) {
@@ -139,9 +177,7 @@ static void clear_refresh(struct desired_app *a) {
 
 void desired_remove(struct desired *d, struct desired_app *a) {
     desired_set_cur(d, a, NULL);
-    for (uint32_t i = 0; i < a->olds.n; i++) {
-        app_spec_unref(a->olds.at[i]);
-    }
+    desired_clear_olds(d, a);
     VEC_FREE(&a->olds);
     clear_refresh(a);
     for (uint32_t i = 0; i < a->known.n; i++) {

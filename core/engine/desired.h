@@ -116,6 +116,9 @@ struct desired {
     struct map link_users;   /* link key -> struct users */
     struct map link_sources; /* unit id -> struct users: deployed specs with a link from it */
     struct map link_targets; /* unit id -> struct users: deployed specs with a link to it */
+    struct map app_users;    /* app -> struct users: deployed specs that share a unit of it */
+    struct map old_users;    /* unit id, link source, link key, config name -> struct users: applied
+                                versions other than cur */
 };
 
 struct use {
@@ -133,6 +136,8 @@ struct desired_app *desired_add(struct desired *d, str app);
 void desired_remove(struct desired *d, struct desired_app *a);
 /* Replaces the deployed spec (taken; NULL: none) and keeps the indexes. */
 void desired_set_cur(struct desired *d, struct desired_app *a, struct app_spec *spec);
+void desired_add_old(struct desired *d, struct desired_app *a, struct app_spec *spec); /* taken */
+void desired_clear_olds(struct desired *d, struct desired_app *a);
 void desired_set_refresh(struct desired_app *a, const str *keys, uint32_t n); /* copied */
 void desired_learn(struct desired_app *a, const struct app_spec *spec);
 const struct users *desired_users(const struct map *index, str key); /* NULL: none */

@@ -101,7 +101,6 @@ static void learn_all(struct engine *e, struct desired_app *a) {
 }
 
 void engine_drop_app(struct engine *e, struct desired_app *a) {
-    e->leavers -= a->olds.n > 0;
     for (uint32_t i = 0; i < e->dirty.n; i++) {
         if (e->dirty.at[i] == a) {
             e->dirty.at[i] = NULL;
@@ -240,13 +239,6 @@ const struct observed *engine_observed(const struct engine *e) {
 
 /* Life */
 
-static void touch_users(struct engine *e, const struct map *index, str key) {
-    const struct users *u = desired_users(index, key);
-    for (uint32_t i = 0; u && i < u->at.n; i++) {
-        engine_dirty(e, u->at.at[i].app);
-    }
-}
-
 /* An entry with our mark whose app is stored but not deployed is a leftover nobody remembers: it
  * came back with a host that was away when the rest was taken down. */
 static struct desired_app *orphaned(struct engine *e, str app) {
@@ -278,19 +270,19 @@ static void touched(void *arg, enum obs_what what, uint32_t id, str key) {
         e->ever_host |= e->o.order.n > 0;
         engine_dirty_all(e);
     } else if (what == OBS_UNIT) {
-        touch_users(e, &e->d.unit_users, intern_str(&e->o.names, id));
+        engine_touch_users(e, &e->d.unit_users, intern_str(&e->o.names, id));
         for (uint32_t i = 0; i < e->o.units.at[id].slots.n; i++) {
             touch_app(e, observed_entry(&e->o, e->o.units.at[id].slots.at[i], id));
         }
-        engine_touch_leavers(e);
+        engine_touch_users(e, &e->d.old_users, intern_str(&e->o.names, id));
     } else if (what == OBS_LINK && key.len == 0) {
         engine_dirty_all(e);
     } else if (what == OBS_LINK) {
-        touch_users(e, &e->d.link_sources, key);
-        engine_touch_leavers(e);
+        engine_touch_users(e, &e->d.link_sources, key);
+        engine_touch_users(e, &e->d.old_users, key);
     } else {
-        touch_users(e, &e->d.config_users, key);
-        engine_touch_leavers(e);
+        engine_touch_users(e, &e->d.config_users, key);
+        engine_touch_users(e, &e->d.old_users, key);
     }
 }
 

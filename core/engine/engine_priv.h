@@ -27,7 +27,6 @@ struct engine {
     struct loop_timer wake; /* back-off ends, deadlines */
     int64_t wake_ns;
     struct loop_timer tick; /* host life, once a second */
-    uint32_t leavers;       /* apps with something to take down */
     struct map unread;      /* config names to read */
     bool reading;
     uint64_t seq;             /* of commands */
@@ -53,7 +52,8 @@ void engine_post_pass(struct engine *e);
 void engine_drop_app(struct engine *e, struct desired_app *a);
 
 /* apps.c */
-void engine_touch_leavers(struct engine *e);
+/* Apps in an index of desired under this key are dirty. */
+void engine_touch_users(struct engine *e, const struct map *index, str key);
 
 /* reading.c */
 void engine_want_configs(struct engine *e, const struct app_spec *s);
