@@ -380,8 +380,14 @@ static void stop_transport(void *arg) {
     }
 }
 
+/* Leases that are given back let another instance act at once: they get a moment to go out. */
 static void stop_store(void *arg) {
     struct plane *p = arg;
+    if (p->kv && !kv_idle(p->kv) && loop_now_ns(p->env.loop) < p->drain_until_ns) {
+        loop_timer_init(&p->peer_retry, p->env.loop, stop_store, p);
+        loop_timer_start(&p->peer_retry, 1000000);
+        return;
+    }
     plug_inst_destroy(p->driver);
     kv_destroy(p->kv);
     if (p->store && p->store != p->env.store) {

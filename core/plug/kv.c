@@ -70,6 +70,10 @@ void kv_forget(struct kv *k, const void *arg) {
     }
 }
 
+bool kv_idle(const struct kv *k) {
+    return k->requests == NULL;
+}
+
 uint32_t kv_flags(const struct kv *k) {
     return k->t->flags;
 }

@@ -20,6 +20,7 @@ struct kv_entry {
 /* in: a started store/1 instance, borrowed for the life of the kv. */
 struct kv *kv_create(struct plug_inst *in);
 void kv_destroy(struct kv *k);         /* ends watches; callbacks of writes under way do not run */
+bool kv_idle(const struct kv *k);      /* nothing is under way, no watch */
 uint32_t kv_flags(const struct kv *k); /* TRL_S_* */
 
 typedef void (*kv_done_fn)(void *arg, trl_status st, uint64_t revision, const trl_err *err);

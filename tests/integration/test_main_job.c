@@ -44,10 +44,17 @@ static void check_streams(struct site *s) {
 static void test_main_job(void **state) {
     struct site *s = *state;
     uint32_t instances = 0;
+    char config[300];
     site_open(s, "");
     site_connect(s);
     site_tap(s);
-    site_serve(s, 0);
+    /* By file; an application is forgotten for good cleanup_interval after the start. */
+    snprintf(config, sizeof(config),
+             "transport: { plugin: nats, url: \"%s\" }\nstore: { plugin: nats-kv, url: \"%s\" }\n"
+             "cleanup_interval: 5\n",
+             s->url, s->url);
+    site_serve_start(s, 0, config);
+    assert_true(proc_wait(&s->serve[0], "serving the API", 1, SITE_MS));
     site_sim(s, "100");
     WAIT(site_hosts(s, NULL) == 100, SITE_MS);
     site_put_hello(s);

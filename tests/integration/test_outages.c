@@ -98,6 +98,9 @@ static void restart(struct site *s, int signum) {
     int status = proc_end(&s->serve[0], signum);
     assert_true(signum == SIGTERM ? status == 0 : WIFSIGNALED(status));
     site_serve(s, 0);
+    if (signum == SIGTERM) { /* the lease was given back */
+        assert_true(proc_wait(&s->serve[0], ": held, epoch 2", 1, 5000));
+    }
     int64_t from_ms = now_ms();
     WAIT(all_as_before(s), SITE_MS);
     print_message("known again %lld ms after serving\n", (long long)(now_ms() - from_ms));
