@@ -14,6 +14,12 @@ static str text(const struct node *n, const char *key) {
     return node_text(n, key, STR(""));
 }
 
+/* Deleted and nothing of it is left: the entry stays for a while after a start of the plane, until
+ * hosts that were silent so far had their time to show up. */
+static bool is_gone(const struct node *a) {
+    return node_bool_or(a, "deleting", false) && str_is(text(a, "type"), "undeployed");
+}
+
 int app_list(struct cli *c) {
     static const char *const head[] = {"NAME",   "STATE",    "DEPLOYED",
                                        "NEWEST", "VERSIONS", "MESSAGE"};
@@ -28,6 +34,9 @@ int app_list(struct cli *c) {
         table_init(&t, head, ARRAY_LEN(head));
         for (uint32_t i = 0; i < r.data->n; i++) {
             const struct node *a = r.data->items[i];
+            if (is_gone(a)) {
+                continue;
+            }
             table_cell(&t, text(a, "name"));
             table_cell(&t, text(a, "type"));
             table_cell(&t, text(a, "deployed_version"));
@@ -287,6 +296,9 @@ static int look(struct cli *c, struct client *cl, str ask, const char *until, ui
     }
     if (rc) {
         return cli_fail(rc, "%s", e.msg);
+    }
+    if (strcmp(until, "gone") == 0 && is_gone(r->data)) {
+        return EXIT_DONE;
     }
     if (c->format == FORMAT_TABLE) {
         app_tree(r->data, c->colour, &tree);

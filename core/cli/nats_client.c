@@ -16,6 +16,7 @@ struct message {
 
 struct nats_client {
     struct loop *loop;
+    struct log log; /* quiet: what fails is told by the command */
     struct plug *plug;
     struct plug_inst *inst;
     struct bus *bus;
@@ -87,7 +88,9 @@ int nats_client_open(const struct client_options *o, struct nats_client **ret, s
     struct nats_client *c = mem_zalloc(sizeof(*c));
     struct buf config = BUF_INIT;
     c->loop = loop_create_uv(1);
-    c->plug = plug_create(c->loop, o->log, o->plugin_dirs, o->n_plugin_dirs);
+    c->log = *o->log;
+    c->log.level = c->log.level > TRL_LOG_WARN ? c->log.level : TRL_LOG_ERROR;
+    c->plug = plug_create(c->loop, &c->log, o->plugin_dirs, o->n_plugin_dirs);
     c->timeout_ms = o->timeout_ms;
     nats_config_json(o, &config);
     int rc = plug_inst_create(c->plug, TRL_KIND_TRANSPORT, "nats", buf_str(&config), NULL, 0,
@@ -103,7 +106,8 @@ int nats_client_open(const struct client_options *o, struct nats_client **ret, s
             loop_run_until(c->loop, is_up, c, CONNECT_NS);
         }
         if (rc < 0 || !c->up) {
-            rc = err_set(err, TRL_E_UNAVAIL, "cannot reach NATS on %s%s%s",
+            rc = err_set(err, TRL_E_UNAVAIL,
+                         "cannot reach NATS on %s%s%s: is a nats-server running there?",
                          o->nats_url ? o->nats_url : "nats://127.0.0.1:4222",
                          c->err.msg[0] ? ": " : "", c->err.msg);
         }

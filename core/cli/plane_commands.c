@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 — trellis serve, up, sim. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -9,8 +12,19 @@
 #include "cli/nats_client.h"
 #include "cli/serve.h"
 #include "codec/json.h"
+#include "model/admit.h"
 #include "plane/socket.h"
 #include "sim/sim_main.h"
+
+static void tell_findings(const struct findings *f, const char *path) {
+    struct buf line = BUF_INIT;
+    for (uint32_t i = 0; i < f->n; i++) {
+        buf_clear(&line);
+        finding_format(&f->at[i], str_c(path), &line);
+        fprintf(stderr, "%s\n", line.ptr);
+    }
+    buf_finish(&line);
+}
 
 static int load(struct cli *c, struct config *config) {
     const char *path = cli_option(c, "config");
@@ -26,13 +40,7 @@ static int load(struct cli *c, struct config *config) {
     }
     findings_init(&f);
     if (config_parse(config, str_c(path), buf_str(&text), &f) < 0) {
-        struct buf line = BUF_INIT;
-        for (uint32_t i = 0; i < f.n; i++) {
-            buf_clear(&line);
-            finding_format(&f.at[i], str_c(path), &line);
-            fprintf(stderr, "%s\n", line.ptr);
-        }
-        buf_finish(&line);
+        tell_findings(&f, path);
         rc = EXIT_INPUT;
     }
     findings_finish(&f);
@@ -104,6 +112,62 @@ static void set_string(struct config *config, struct plugin_choice *p, const cha
     buf_finish(&json);
 }
 
+/* Every fault of the files, before anything starts. Standard input is read only once: later. */
+static int check_manifests(struct cli *c) {
+    int rc = EXIT_DONE;
+    for (int i = 0; i < c->argc; i++) {
+        struct buf text = BUF_INIT;
+        struct err e = ERR_INIT;
+        struct findings f;
+        struct manifest *m = NULL;
+        char *message = NULL;
+        findings_init(&f);
+        if (strcmp(c->argv[i], "-") == 0) {
+            continue;
+        }
+        if (file_read(c->argv[i], &text, &e) < 0) {
+            rc = cli_fail(EXIT_INPUT, "%s: nothing was started", e.msg);
+        } else if (model_admit(buf_str(&text), STR_NONE, 0, &m, &f, &message), f.errors) {
+            tell_findings(&f, c->argv[i]);
+            rc = cli_fail(EXIT_INPUT, "%s: %u fault%s, nothing was started", c->argv[i], f.errors,
+                          f.errors == 1 ? "" : "s");
+        }
+        mem_free(message);
+        manifest_destroy(m);
+        findings_finish(&f);
+        buf_finish(&text);
+    }
+    return rc;
+}
+
+/* Makes the store's directory, so that a wrong place is told with what to do. */
+static int make_data(const char *dir) {
+    char *path = mem_strdup(dir);
+    int rc = EXIT_DONE;
+    for (char *p = path + 1; rc == EXIT_DONE; p++) {
+        char was = *p;
+        if (was == '/' || was == '\0') {
+            *p = '\0';
+            if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+                rc = errno;
+            }
+            *p = was;
+        }
+        if (was == '\0') {
+            break;
+        }
+    }
+    if (rc == EXIT_DONE && access(dir, W_OK | X_OK) < 0) {
+        rc = errno;
+    }
+    mem_free(path);
+    return rc ? cli_fail(EXIT_FAILED,
+                         "cannot keep data in %s: %s: choose another directory with --data DIR, or "
+                         "keep nothing with --memory",
+                         dir, strerror(rc))
+              : EXIT_DONE;
+}
+
 static int up(struct cli *c) {
     struct config config;
     uint64_t hosts = 3;
@@ -125,7 +189,11 @@ static int up(struct cli *c) {
     socket =
         c->connect.socket ? mem_strdup(c->connect.socket) : socket_default_path(c->connect.name);
     config.socket = str_c(socket);
-    int rc = load(c, &config);
+    int rc = check_manifests(c);
+    rc = rc ? rc : load(c, &config);
+    if (rc == EXIT_DONE && str_is(config.store.name, "file") && !config.store.at) {
+        rc = make_data(dir.ptr);
+    }
     if (rc == EXIT_DONE) {
         add_dirs(c, &config);
         struct serve_options o = {.config = &config,

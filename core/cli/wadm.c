@@ -144,6 +144,20 @@ static int check(const char *const *values) {
     return 0;
 }
 
+/* Numbers are numbers, also where they mean nothing here. */
+static int check_numbers(const char *const *values) {
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const char *v = values[i];
+        uint64_t n;
+        bool bytes = str_ends(str_c(options[i].flag), STR("-max-bytes"));
+        if (v && (bytes || strcmp(options[i].flag, "max-jobs") == 0) &&
+            !str_u64(str_c(bytes && *v == '-' ? v + 1 : v), &n)) {
+            return cli_fail(2, "--%s %s: a number", options[i].flag, v);
+        }
+    }
+    return 0;
+}
+
 static bool on(const char *const *values, const char *flag) {
     const char *v = value_of(values, flag);
     return v && strcmp(v, "true") == 0;
@@ -210,6 +224,7 @@ int wadm_main(int argc, char **argv) {
         return rc > 0 ? EXIT_DONE : EXIT_USAGE;
     }
     rc = check(values);
+    rc = rc ? rc : check_numbers(values);
     if (rc) {
         return rc;
     }

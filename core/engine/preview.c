@@ -60,6 +60,10 @@ int engine_preview(struct engine *e, str app, const struct manifest *m, struct p
     }
     a->prompted = prompted;
     if (temporary) {
+        str own = arena_str(&p->arena, app); /* the actions have the name of what goes now */
+        for (uint32_t i = 0; i < p->n_actions; i++) {
+            p->actions[i].app = own;
+        }
         desired_remove(&e->d, a);
     }
     *ret = p;
