@@ -121,6 +121,7 @@ void ledger_send(struct ledger *l, struct ledger_item *i, str app, uint32_t verb
 
 void ledger_settle(struct ledger *l, struct ledger_item *i) {
     landed(l, i);
+    l->n_failed -= i->fails > 0;
     i->fails = 0;
     i->next_ns = 0;
     i->failed_hash = 0;
@@ -137,6 +138,7 @@ void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_
     }
     delay = delay > LEDGER_BACKOFF_MAX_NS ? LEDGER_BACKOFF_MAX_NS : delay;
     delay = delay * 8 / 10 + (int64_t)rng_below(rng, (uint64_t)(delay * 4 / 10));
+    l->n_failed += i->fails == 0;
     i->fails++;
     i->failed_hash = i->want_hash;
     i->next_ns = now_ns + delay;
@@ -164,9 +166,9 @@ void ledger_certain(struct ledger *l, uint32_t host_slot) {
 }
 
 void ledger_forgive(struct ledger *l, str app) {
-    for (uint32_t k = 0; k < l->items.n; k++) {
+    for (uint32_t k = 0; l->n_failed && k < l->items.n; k++) {
         struct ledger_item *i = l->items.at[k].value;
-        if (i->app && str_is(app, i->app) && !i->inflight && i->fails) {
+        if (i->fails && !i->inflight && i->app && str_is(app, i->app)) {
             ledger_settle(l, i);
         }
     }
@@ -195,6 +197,7 @@ void ledger_drop_host(struct ledger *l, uint32_t host_slot) {
         forget_slot(l, unit, host_slot);
         map_del(&l->items, str_n(key, sizeof(key)));
         l->n_uncertain -= i->uncertain;
+        l->n_failed -= i->fails > 0;
         landed(l, i);
         item_free(i);
     }

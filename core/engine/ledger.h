@@ -39,6 +39,7 @@ struct ledger {
     struct map items; /* key -> struct ledger_item */
     uint32_t n_inflight, n_uncertain;
     uint32_t n_doubts;     /* of n_uncertain: links and configs */
+    uint32_t n_failed;     /* with fails > 0 */
     VEC(uint32_t) pending; /* by host slot: instances on their way there */
     VEC(struct unit_slots {
         VEC(uint32_t)

@@ -70,14 +70,6 @@ int engine_preview(struct engine *e, str app, const struct manifest *m, struct p
     return 0;
 }
 
-struct clash {
-    struct engine *e;
-    const struct manifest *m;
-    str name;
-    struct err *err;
-    int rc;
-};
-
 static bool has_explicit_id(const struct manifest *m, str id) {
     for (uint32_t i = 0; i < m->n_items; i++) {
         if (m->items[i].id.ptr && str_eq(m->items[i].id, id)) {
@@ -87,22 +79,28 @@ static bool has_explicit_id(const struct manifest *m, str id) {
     return false;
 }
 
-static void check_ids(void *arg, const struct app *other) {
-    struct clash *c = arg;
-    const struct manifest *theirs =
-        other->deployed ? catalog_manifest(c->e->env.catalog, other, other->deployed) : NULL;
-    if (!theirs || c->rc || str_eq(other->name, c->name)) {
-        return;
-    }
-    for (uint32_t i = 0; i < c->m->n_items && !c->rc; i++) {
-        str id = c->m->items[i].id;
-        if (id.ptr && has_explicit_id(theirs, id)) {
-            c->rc = err_set(c->err, TRL_E_CONFLICT,
-                            "Component identifier '%.*s' is already deployed in a different "
-                            "application '%.*s'.",
-                            PSTR(id), PSTR(other->name));
+/* Two deployed apps cannot both give the same id by hand. */
+static int check_ids(struct engine *e, const struct manifest *m, struct err *err) {
+    str name = str_trim(m->name);
+    for (uint32_t i = 0; i < m->n_items; i++) {
+        str id = m->items[i].id;
+        const struct users *u = id.ptr ? desired_users(&e->d.unit_users, id) : NULL;
+        for (uint32_t k = 0; u && k < u->at.n; k++) {
+            str other = u->at.at[k].app->name;
+            const struct app *head =
+                catalog_find(e->env.catalog, engine_tenant(e), engine_lattice(e), other);
+            const struct manifest *theirs =
+                head && head->deployed ? catalog_manifest(e->env.catalog, head, head->deployed)
+                                       : NULL;
+            if (theirs && !str_eq(other, name) && has_explicit_id(theirs, id)) {
+                return err_set(err, TRL_E_CONFLICT,
+                               "Component identifier '%.*s' is already deployed in a different "
+                               "application '%.*s'.",
+                               PSTR(id), PSTR(other));
+            }
         }
     }
+    return 0;
 }
 
 static bool shared_ok(struct engine *e, const struct item *it) {
@@ -122,10 +120,9 @@ static bool shared_ok(struct engine *e, const struct item *it) {
 }
 
 int engine_check_deploy(struct engine *e, const struct manifest *m, struct err *err) {
-    struct clash c = {e, m, str_trim(m->name), err, 0};
-    catalog_each(e->env.catalog, engine_tenant(e), engine_lattice(e), check_ids, &c);
-    if (c.rc) {
-        return c.rc;
+    int rc = check_ids(e, m, err);
+    if (rc) {
+        return rc;
     }
     struct buf missing = BUF_INIT;
     for (uint32_t i = 0; i < m->n_items; i++) {
@@ -134,13 +131,13 @@ int engine_check_deploy(struct engine *e, const struct manifest *m, struct err *
         }
     }
     if (missing.len) {
-        c.rc = err_set(err, TRL_E_INVALID,
-                       "Application contains shared components that are not deployed in other "
-                       "applications: [%s]",
-                       missing.ptr);
+        rc = err_set(err, TRL_E_INVALID,
+                     "Application contains shared components that are not deployed in other "
+                     "applications: [%s]",
+                     missing.ptr);
     }
     buf_finish(&missing);
-    return c.rc;
+    return rc;
 }
 
 static const struct want_link *same_link(const struct app_spec *s, str key) {
