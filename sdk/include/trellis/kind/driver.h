@@ -82,14 +82,16 @@ typedef struct trl_running { /* one entry on one host */
     uint32_t n_annotations;
     uint32_t flags;
 } trl_running;
-#define TRL_RUNNING_HEALTH_ONLY 1u /* delta: only health is news (unit_id, kind, health are set)   \
-                                    */
+#define TRL_RUNNING_HEALTH_ONLY                                                                    \
+    1u /* delta: only health is news (unit_id, kind, health are set)                               \
+        */
 
 #define TRL_REPORT_FULL    1u /* what is not listed is not there; else a delta               */
 #define TRL_REPORT_STARTED 2u /* the host began anew: forget everything it ran               */
-#define TRL_REPORT_LABELS  4u /* labels, host_name and version are given (always so in a full one) \
-                               */
-#define TRL_REPORT_BEAT 8u    /* a heartbeat: its interval is measured                        */
+#define TRL_REPORT_LABELS                                                                          \
+    4u                     /* labels, host_name and version are given (always so in a full one)    \
+                            */
+#define TRL_REPORT_BEAT 8u /* a heartbeat: its interval is measured                        */
 
 typedef struct trl_report {
     uint32_t struct_size, flags;
