@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "../catalog/fake_kv.h"
-#include "base/digest.h"
 #include "fake_bus.h"
 #include "harness.h"
+#include "recorded.h"
 
 struct session {
     struct harness h;
@@ -23,26 +23,6 @@ struct session {
     int line;
 };
 
-static void write_body(const struct node *data, struct buf *out) {
-    if (data && data->type == NODE_STRING) {
-        buf_add_str(out, data->text);
-    } else if (data) {
-        struct jw w;
-        jw_init(&w, out, false);
-        jw_node(&w, data);
-    }
-}
-
-/* A generated version of the recording means the one we generated. */
-static void translate(const struct session *s, struct buf *text) {
-    for (uint32_t i = 0; i < s->versions.n; i++) {
-        const char *theirs = s->versions.at[i].key.ptr, *ours = s->versions.at[i].value;
-        for (char *at = text->ptr; at && (at = strstr(at, theirs)); at += ULID_LEN) {
-            memcpy(at, ours, ULID_LEN);
-        }
-    }
-}
-
 static void request(struct session *s, const struct node *m, struct reply *r) {
     struct buf body = BUF_INIT;
     const char *type = NULL;
@@ -50,49 +30,12 @@ static void request(struct session *s, const struct node *m, struct reply *r) {
     char *subject = str_dup(node_text(m, "subject", STR("")));
     char *header = str_dup(node_text(headers, "Content-Type", STR("")));
     write_body(node_get(m, "data"), &body);
-    translate(s, &body);
+    translate(&s->versions, &body);
     type = header[0] ? header : NULL;
     ask_typed(&s->h, subject, type, buf_str(&body), r);
     buf_finish(&body);
     mem_free(header);
     mem_free(subject);
-}
-
-static bool same(const struct node *a, const struct node *b) {
-    if (!a || !b || a->type != b->type || a->n != b->n) {
-        return false;
-    }
-    if (a->type == NODE_OBJECT) {
-        for (uint32_t i = 0; i < a->n; i++) {
-            if (!same(a->members[i].value, node_get_str(b, a->members[i].key))) {
-                return false;
-            }
-        }
-        return true;
-    }
-    for (uint32_t i = 0; i < a->n; i++) {
-        if (!same(a->items[i], b->items[i])) {
-            return false;
-        }
-    }
-    return a->type == NODE_BOOL ? a->boolean == b->boolean
-                                : a->type == NODE_ARRAY || str_eq(a->text, b->text);
-}
-
-/* The rest of such a message is a rendering of wadm's own data: ours names the components. */
-static bool same_put_note(const struct node *theirs, const struct node *ours) {
-    str rest, a = node_text(theirs, "message", STR("")), b = node_text(ours, "message", STR(""));
-    const char *at = memmem(a.ptr, a.len, "not deployed: ", 14);
-    (void)rest;
-    return at && str_starts(b, str_n(a.ptr, (size_t)(at - a.ptr)));
-}
-
-static void learn_version(struct session *s, const struct node *theirs, const struct node *ours) {
-    str a = node_text(theirs, "current_version", STR(""));
-    str b = node_text(ours, "current_version", STR(""));
-    if (a.len == ULID_LEN && b.len == ULID_LEN && !map_has(&s->versions, a)) {
-        map_set(&s->versions, a, str_dup(b));
-    }
 }
 
 /* Deployed, and no status published yet: wadm says "undeployed" for a moment, we say "waiting". */
@@ -113,9 +56,9 @@ static void compare(struct session *s, const struct node *m) {
     assert_non_null(asked);
     assert_int_equal(json_parse(str_c(asked), &a, &question, NULL), 0);
     request(s, question, &r);
-    learn_version(s, node_get(m, "data"), r.root);
+    learn_version(&s->versions, node_get(m, "data"), r.root);
     write_body(node_get(m, "data"), &text);
-    translate(s, &text);
+    translate(&s->versions, &text);
     assert_int_equal(json_parse(buf_str(&text), &a, &theirs, NULL), 0);
     if (!same(theirs, r.root) && !same_put_note(theirs, r.root) &&
         !same_early_status(theirs, r.root)) {
@@ -166,9 +109,11 @@ static void publish_status(struct session *s, str app, const struct node *data) 
     reply_finish(&r);
 }
 
-static void step(struct session *s, const struct node *m, str line) {
+static void step(void *arg, const struct node *m, str line) {
+    struct session *s = arg;
     str subject = node_text(m, "subject", STR("")), to = node_text(m, "in_reply_to", STR(""));
     str rest;
+    s->line++;
     bool by_wadm = str_is(node_text(m, "from", STR("")), "wadm");
     if (str_starts(subject, STR("wadm.api."))) {
         map_set(&s->asked, node_text(m, "reply", STR("")), str_dup(line));
@@ -192,43 +137,17 @@ static uint32_t count_said(const struct session *s, const char *what) {
     return n;
 }
 
-static void run(struct session *s, FILE *f) {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    while ((len = getline(&line, &cap, f)) >= 0) {
-        struct arena a = ARENA_INIT;
-        struct node *m = NULL;
-        s->line++;
-        while (len > 0 && line[len - 1] == '\n') {
-            len--;
-        }
-        if (json_parse(str_n(line, (size_t)len), &a, &m, NULL) == 0) {
-            step(s, m, str_n(line, (size_t)len));
-        }
-        arena_finish(&a);
-    }
-    free(line);
-}
-
 static void replay(const char *name, uint32_t replies, uint32_t silent) {
     struct session s = {0};
-    const char *dir = getenv("TRELLIS_FIXTURES");
-    char path[512];
-    FILE *f;
-    if (!dir) {
+    if (!getenv("TRELLIS_FIXTURES")) {
         skip();
     }
-    snprintf(path, sizeof(path), "%s/recordings/%s.jsonl", dir, name);
-    f = fopen(path, "r");
-    assert_non_null(f);
     s.store.loop = s.h.loop = loop_create_virtual(0, 1700000000000, 1);
     s.h.kv = fake_kv(&s.store);
     s.h.bus = fake_bus(s.h.loop);
     s.h.keep_status = true;
     harness_open(&s.h, (struct api_env){0});
-    run(&s, f);
-    fclose(f);
+    assert_true(recorded_each(name, step, &s));
     assert_int_equal(s.replies, replies);
     assert_int_equal(count_said(&s, ".manifest_published"), s.published);
     /* wadm also takes an app down when an unknown version of it is deleted. */
