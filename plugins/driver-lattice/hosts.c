@@ -14,6 +14,7 @@
 #define FORGET_AFTER_NS (900 * NS_PER_S)
 #define RACE_NS         (100 * NS_PER_MS)
 #define PROBE_NS        (1500 * NS_PER_MS)
+#define LATE_S          10 /* a heartbeat may come that late and is still of the same life */
 
 struct host *host_find(const struct lattice *l, trl_str id) {
     return names_find(&l->hosts, id);
@@ -123,10 +124,15 @@ static void began_anew(struct host *h, const char *why) {
 void host_inventory(struct host *h, struct inventory *inv, uint32_t flags) {
     size_t n_real = trials_apart(inv);
     h->seen_ns = now_ns(h->l->d);
-    if (h->known && inv->uptime_s + 2 < h->uptime_s) {
+    int64_t began_s = h->seen_ns / NS_PER_S - (int64_t)inv->uptime_s;
+    if (h->known && began_s > h->began_s + LATE_S) {
         flags |= TRL_REPORT_STARTED;
         began_anew(h, "the host was restarted");
+    } else if (h->known && inv->uptime_s < h->uptime_s) {
+        host_ask(h, NULL, NULL); /* an older heartbeat that came late: it knows less than we do */
+        return;
     }
+    h->began_s = began_s;
     h->uptime_s = inv->uptime_s;
     keep_text(&h->name, inv->name);
     keep_text(&h->version, inv->version);
@@ -148,6 +154,7 @@ void host_began(struct host *h, const struct inventory *inv) {
     began_anew(h, "the host was restarted");
     h->uptime_s = 0;
     h->seen_ns = now_ns(h->l->d);
+    h->began_s = h->seen_ns / NS_PER_S;
     keep_text(&h->name, inv->name);
     keep_text(&h->version, inv->version);
     send_report(h, TRL_REPORT_STARTED | TRL_REPORT_LABELS, inv, NULL, 0);

@@ -14,6 +14,7 @@ struct host {
     struct lattice *l;
     char *id, *name, *version; /* owned; name and version NULL: not known */
     uint64_t uptime_s;
+    int64_t began_s;  /* when its present life began, on our clock */
     int64_t seen_ns;  /* last word of it */
     int64_t moved_ns; /* last event that changed its inventory */
     int known;        /* a full report was made */

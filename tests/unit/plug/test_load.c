@@ -46,7 +46,6 @@ static void names_not_paths(void **state) {
             "no plugin provides store/1 'nowhere': looked for nowhere.so and store-nowhere.so "
             "in " TEST_PLUGIN_DIR);
     refused(tk, TRL_KIND_SCALER, "good", NULL, "no plugin provides scaler/1 'good'");
-    refused(tk, TRL_KIND_STORE, "nats-kv", NULL, "");
     refused(tk, TRL_KIND_EXTENSION, "http", NULL, "reserved");
     refused(tk, "toaster/1", "x", NULL, "unknown plugin kind");
     assert_int_equal(tk_destroy(tk), 0);
