@@ -82,7 +82,7 @@ static struct lattice_slot *add(struct plane *p, str tenant, str name, const cha
 static struct lattice_slot *slot_of(struct plane *p, str tenant, str name, bool make) {
     char *id = lattice_id(tenant, name);
     struct lattice_slot *s = map_get(&p->lattices, str_c(id));
-    if (!s && make && p->serving && configured(p, name)) {
+    if (!s && make && p->serving && !p->stopping && configured(p, name)) {
         s = add(p, tenant, name, id);
     }
     mem_free(id);
