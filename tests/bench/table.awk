@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# Lines of figures (one JSON object each) to the table of docs/performance.md.
+function member(name,   at, rest) {
+    at = index($0, "\"" name "\":")
+    if (!at) {
+        return ""
+    }
+    rest = substr($0, at + length(name) + 3)
+    if (substr(rest, 1, 1) == "\"") {
+        rest = substr(rest, 2)
+        return substr(rest, 1, index(rest, "\"") - 1)
+    }
+    match(rest, /^[-+.0-9e]+/)
+    return substr(rest, 1, RLENGTH)
+}
+function short(x) {
+    return x == int(x) ? sprintf("%d", x) : sprintf("%.3g", x)
+}
+BEGIN {
+    print "# Performance"
+    print ""
+    print "Written by `./dev bench`; do not edit. " now "; " machine "; " versions "; load when it ended " load ";"
+    print "release build. Over NATS nats-server, `trellis serve` and the hosts share the cores. Hosts are simulated and answer at"
+    print "once; they and the client live in the measuring process, in-process the control plane too. In-process uses the file"
+    print "store (every write synced), NATS the server's file storage. W1: 2 components, provider, 2 links, 1 config; 6 commands."
+    print "Figures move with the machine's other load: compare them with figures of the same machine only."
+    print ""
+    print "| id | variant | what | figure | p90 / p99 / max | target | how |"
+    print "| --- | --- | --- | --- | --- | --- | --- |"
+}
+{
+    spread = member("n") == "" ? "" : short(member("p90")) " / " short(member("p99")) " / " short(member("max"))
+    figure = short(member("value")) (member("unit") == "" ? "" : " " member("unit"))
+    print "| " member("id") " | " member("variant") " | " member("what") " | " figure " | " spread " | " member("target") " | " member("how") " |"
+}
