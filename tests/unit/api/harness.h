@@ -13,8 +13,7 @@
 #include "api/api.h"
 #include "codec/json.h"
 #include "fake_engine.h"
-
-#define HARNESS_TIMEOUT_NS (1000 * 1000000ll)
+#include "reply.h"
 
 struct published {
     char *subject, *body;
@@ -32,15 +31,6 @@ struct harness {
     bool keep_applied; /* nothing is ever cleaned up */
     bool keep_status;  /* what was said of an app outlives it, as with wadm */
     uint32_t gone;     /* heads that vanished */
-};
-
-/* A reply, parsed. */
-struct reply {
-    struct arena arena;
-    uint32_t n;
-    char *text;        /* owned */
-    struct node *root; /* NULL: no JSON */
-    int64_t took_ns;
 };
 
 static inline struct engine *harness_find(struct harness *h, str tenant, str lattice) {
@@ -164,24 +154,6 @@ static inline const char *harness_last(struct harness *h, const char *subject) {
     return NULL;
 }
 
-static inline void on_reply(void *arg, str json) {
-    struct reply *r = arg;
-    if (r->n++ == 0) {
-        r->text = str_dup(json);
-        json_parse(json, &r->arena, &r->root, NULL);
-    }
-}
-
-static inline bool reply_there(void *arg) {
-    return ((struct reply *)arg)->n > 0;
-}
-
-static inline void reply_finish(struct reply *r) {
-    arena_finish(&r->arena);
-    mem_free(r->text);
-    *r = (struct reply){0};
-}
-
 /* Sends and waits for the one reply. type: Content-Type, NULL: no header. */
 static inline void ask_typed(struct harness *h, const char *subject, const char *type, str body,
                              struct reply *r) {
@@ -197,10 +169,6 @@ static inline void ask_typed(struct harness *h, const char *subject, const char 
 
 static inline void ask(struct harness *h, const char *subject, const char *body, struct reply *r) {
     ask_typed(h, subject, NULL, str_c(body), r);
-}
-
-static inline bool reply_has(const struct reply *r, const char *key, const char *value) {
-    return str_is(node_text(r->root, key, STR("(none)")), value);
 }
 
 #endif
