@@ -87,7 +87,7 @@ until_ok() {
 }
 
 answers() {
-    kill -0 "$up" && "$program" host list --timeout 2 | grep -q ' ready '
+    kill -0 "$up" && "$program" lattice list -o json --timeout 2 | grep -q '"synced": true'
 }
 
 # Starts `trellis up ARGUMENTS` and waits until it answers. Its pid: $up
