@@ -56,7 +56,7 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, str s);
 void buf_add_c(struct buf *b, char c);
 __attribute__((format(printf, 2, 3))) void buf_addf(struct buf *b, const char *fmt, ...);
-void buf_addv(struct buf *b, const char *fmt, va_list ap);
+__attribute__((format(printf, 2, 0))) void buf_addv(struct buf *b, const char *fmt, va_list ap);
 void buf_clear(struct buf *b);    /* keeps the memory */
 void buf_finish(struct buf *b);   /* frees it */
 str buf_str(const struct buf *b); /* borrowed until the next change */
