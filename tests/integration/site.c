@@ -77,6 +77,8 @@ void site_serve_start(struct site *s, int i, const char *config) {
 void site_serve(struct site *s, int i) {
     site_serve_start(s, i, NULL);
     assert_true(proc_wait(&s->serve[i], "serving the API", 1, SITE_MS));
+    /* Its subscriptions are on their way to the server when it says so. */
+    WAIT(site_ask(s, "trellis.api._.server.info", ""), SITE_MS);
 }
 
 void site_sim(struct site *s, const char *hosts) {

@@ -39,7 +39,7 @@ static void test_nats_late(void **state) {
     assert_true(proc_wait(&s->serve[0], "serving the API", 1, SITE_MS));
     assert_int_equal(proc_count(&s->serve[0], " warn "), 1); /* once */
     site_connect(s);
-    assert_non_null(site_ask(s, "wadm.api.default.model.list", ""));
+    WAIT(site_ask(s, "wadm.api.default.model.list", ""), SITE_MS);
     assert_int_equal(proc_end(&s->serve[0], SIGTERM), 0);
 }
 

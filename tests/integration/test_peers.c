@@ -83,7 +83,7 @@ static void test_wadm_beside(void **state) {
     natsSubscription_Destroy(wadm);
     assert_true(proc_wait(&s->serve[0], "serving the API", 1, SITE_MS));
     assert_int_equal(proc_count(&s->serve[0], "a wadm serves this bus already"), 1);
-    assert_non_null(site_ask(s, "trellis.api._.server.info", ""));
+    WAIT(site_ask(s, "trellis.api._.server.info", ""), SITE_MS);
     assert_int_equal(proc_end(&s->serve[0], SIGTERM), 0);
 }
 
