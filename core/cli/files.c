@@ -28,5 +28,8 @@ int file_read(const char *path, struct buf *ret, struct err *err) {
     if (fd > STDIN_FILENO) {
         close(fd);
     }
+    if (rc < 0) {
+        buf_finish(ret);
+    }
     return rc;
 }

@@ -23,8 +23,10 @@ expect 2 wadm --nats-server
 expect 2 wadm --structured-logging=true
 
 serves() { # arguments: starts, waits until it tells of NATS, ends well
+    rm -f out # what the one before said is no sign of this one
     "$@" >out 2>&1 </dev/null &
     local server=$! rc
+    until_ok test -s out
     pids+=("$server")
     until_ok grep -q "trying again" out
     kill -TERM "$server"
