@@ -15,7 +15,33 @@
 static struct {
     pthread_mutex_t lock;
     struct conn *first;
+    natsOptions **kept; /* left by connections that are gone, see conn_keep */
+    size_t n_kept, cap_kept;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void conn_keep(natsOptions *o) {
+    if (o) {
+        pthread_mutex_lock(&table.lock);
+        table.kept = x_grow(table.kept, table.n_kept, &table.cap_kept, sizeof(natsOptions *));
+        table.kept[table.n_kept++] = o;
+        pthread_mutex_unlock(&table.lock);
+    }
+}
+
+void conn_free_kept(void) {
+    natsOptions **kept;
+    size_t n;
+    pthread_mutex_lock(&table.lock);
+    kept = table.kept;
+    n = table.n_kept;
+    table.kept = NULL;
+    table.n_kept = table.cap_kept = 0;
+    pthread_mutex_unlock(&table.lock);
+    while (n) {
+        natsOptions_Destroy(kept[--n]);
+    }
+    free(kept);
+}
 
 void sink_init(struct sink *s, void (*on_msg)(struct sink *, trl_status, natsMsg *),
                void (*destroy)(struct sink *)) {

@@ -81,6 +81,7 @@ struct conn {
     size_t n_found;
     char *said; /* the last trouble that was logged */
     natsSubscription *inbox_sub;
+    natsOptions *kept; /* of the last attempt, see conn_keep */
     int64_t opened_ns;
     uint64_t dice;
 };
@@ -92,6 +93,12 @@ __attribute__((format(printf, 3, 4))) void conn_logf(struct conn *c, int level, 
                                                      ...);
 void job_fail(struct job *j, trl_status st, const char *why); /* frees it */
 void conn_sub_unref(struct conn_sub *sub);
+/* [worker] The options hold the TLS state of a connection together with it. The library's threads
+ * give up theirs some time after the connection was closed; would theirs be the last, they could do
+ * it while the process exits and OpenSSL is gone already (seen: 1 exit in 400 under load). So ours
+ * outlives theirs: what a connection leaves is freed when the next one starts. */
+void conn_keep(natsOptions *o);
+void conn_free_kept(void);
 
 void *conn_worker(void *arg); /* struct conn * */
 

@@ -227,7 +227,12 @@ static char *link_try(struct conn *c, const struct opts_url *url, natsStatus *re
         drop_nc(c);
     }
     login_finish(&login);
-    natsOptions_Destroy(o);
+    if (o) { /* what is kept needs no login */
+        natsOptions_SetUserInfo(o, NULL, NULL);
+        natsOptions_SetToken(o, NULL);
+        natsOptions_Destroy(c->kept);
+        c->kept = o;
+    }
     *ret_st = st;
     return why;
 }

@@ -17,7 +17,7 @@ static int next_token(trl_str s, size_t *at, trl_str *tok) {
 
 int subject_ok(trl_str s, int wildcards) {
     size_t at = 0;
-    trl_str tok;
+    trl_str tok = {NULL, 0};
     if (s.len == 0 || s.len > SUBJECT_MAX) {
         return 0;
     }
@@ -37,7 +37,7 @@ int subject_ok(trl_str s, int wildcards) {
 
 int subject_covers(trl_str pattern, trl_str s) {
     size_t pa = 0, sa = 0;
-    trl_str p, t;
+    trl_str p = {NULL, 0}, t = {NULL, 0};
     for (;;) {
         int more_p = next_token(pattern, &pa, &p), more_s = next_token(s, &sa, &t);
         if (!more_p || !more_s) {

@@ -225,6 +225,7 @@ void *conn_worker(void *arg) {
     struct conn *c = arg;
     int64_t backoff_ms = 0;
     int told = 0;
+    conn_free_kept();
     while (!is_closing(c)) {
         if (backoff_ms) {
             pause_for(c, backoff_ms);
@@ -255,6 +256,7 @@ void *conn_worker(void *arg) {
         c->subs = sub->next;
         conn_sub_unref(sub);
     }
+    conn_keep(c->kept);
     nats_ReleaseThreadMemory();
     conn_event(c, CONN_GONE);
     return NULL;
