@@ -64,9 +64,9 @@ static void retry_later(trl_inst *in) {
 /* The bucket was deleted, emptied, or set back to an older copy: what watches know is void.
  * Messages only become fewer by a purge: deleted keys leave a marker. */
 static int starts_over(const trl_inst *in, const struct stream_found *f) {
-    return in->known &&
-           (strcmp(in->since, f->since) != 0 || f->last_seq < in->floor_seq ||
-            f->messages < in->messages || (f->messages == 0 && in->floor_seq > in->empty_seq));
+    return in->known && (strcmp(in->since, f->since) != 0 || f->last_seq < in->floor_seq ||
+                         (f->max_msgs_per_subject == 1 && f->messages < in->messages) ||
+                         (f->messages == 0 && in->floor_seq > in->empty_seq));
 }
 
 static void found(trl_inst *in, const struct stream_found *f) {
