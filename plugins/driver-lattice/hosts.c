@@ -125,12 +125,14 @@ void host_inventory(struct host *h, struct inventory *inv, uint32_t flags) {
     size_t n_real = trials_apart(inv);
     h->seen_ns = now_ns(h->l->d);
     int64_t began_s = h->seen_ns / NS_PER_S - (int64_t)inv->uptime_s;
-    if (h->known && began_s > h->began_s + LATE_S) {
+    int older = h->known && inv->uptime_s + 2 < h->uptime_s;
+    if (older && (flags & TRL_REPORT_BEAT) && began_s <= h->began_s + LATE_S) {
+        host_ask(h, NULL, NULL); /* perhaps an older heartbeat that came late: its answer tells */
+        return;
+    }
+    if (older) {
         flags |= TRL_REPORT_STARTED;
         began_anew(h, "the host was restarted");
-    } else if (h->known && inv->uptime_s < h->uptime_s) {
-        host_ask(h, NULL, NULL); /* an older heartbeat that came late: it knows less than we do */
-        return;
     }
     h->began_s = began_s;
     h->uptime_s = inv->uptime_s;
