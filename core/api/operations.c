@@ -193,9 +193,20 @@ void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result 
     catalog_deploy(c, r->s.account, r->s.lattice, r->name, v->version, keys, n_keys, on_deploy, r);
 }
 
+/* An app that was never deployed has no engine that says what became of it; wadm says it too. */
+static void tell_never_deployed(struct req *r) {
+    struct app_status s;
+    envelope_default_status(catalog_find(r->api->env.catalog, r->s.account, r->s.lattice, r->name),
+                            false, &s);
+    announce_status(r->api->announce, r->s.account, r->s.lattice, r->name, &s);
+}
+
 static void on_undeploy(void *arg, const struct catalog_result *cr) {
     struct req *r = arg;
     struct op_result o = result_of(r, cr);
+    if (o.code == OP_OK && cr->first) {
+        tell_never_deployed(r);
+    }
     if (o.code == OP_OK) {
         announce_unpublished(r->api->announce, r->s.lattice, r->name);
     }

@@ -95,7 +95,7 @@ struct catalog_result {
     const char *err;       /* CATALOG_STORAGE: text */
     str version, previous; /* put: stored, and current before; deploy: resolved */
     uint32_t n, total;     /* version number; versions after the put */
-    bool first;            /* put: the app is new */
+    bool first;            /* put: the app is new; undeploy: it was never asked for before */
     bool was_deployed;     /* del, undeploy: it was deployed before */
     bool last;             /* del: that was the last version */
 };

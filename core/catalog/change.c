@@ -132,6 +132,7 @@ static enum change_act undeploy(const struct app *old, struct head **ret,
         return CHANGE_NOTHING;
     }
     /* Never deployed: the generation remembers that somebody asked, as wadm's status does. */
+    r->first = !r->was_deployed;
     h = head_dup(old);
     take_down(&h->app);
     *ret = h;

@@ -123,6 +123,28 @@ static void test_model_life(void **state) {
     teardown(&f);
 }
 
+/* wadm says so of an app that nobody deployed, too: in its status stream and in every reply. */
+static void test_undeploy_never_deployed(void **state) {
+    struct fix f;
+    (void)state;
+    setup(&f);
+    put(&f, "shop", "v1");
+    ask(&f.h, "wadm.api.default.model.undeploy.shop", "", &f.r);
+    SAYS("message", "Application shop was already undeployed");
+    assert_string_equal(harness_last(&f.h, "wadm.status.default.shop"),
+                        "{\"status\":{\"type\":\"undeployed\",\"message\":\"" ENVELOPE_UNDEPLOYED
+                        "\"},\"version\":\"\",\"components\":[]}");
+    ask(&f.h, "wadm.api.default.model.status.shop", "", &f.r);
+    assert_non_null(strstr(f.r.text, ENVELOPE_UNDEPLOYED));
+    ask(&f.h, "wadm.api.default.model.list", "", &f.r);
+    assert_true(
+        str_is(node_text(f.r.root->items[0], "status_message", STR("")), ENVELOPE_UNDEPLOYED));
+    harness_forget_said(&f.h);
+    ask(&f.h, "wadm.api.default.model.undeploy.shop", "", &f.r);
+    assert_null(harness_last(&f.h, "wadm.status.default.shop")); /* on change only */
+    teardown(&f);
+}
+
 static void test_empty_version(void **state) {
     struct fix f;
     (void)state;
@@ -319,6 +341,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_model_life),
+        cmocka_unit_test(test_undeploy_never_deployed),
         cmocka_unit_test(test_empty_version),
         cmocka_unit_test(test_status_and_list),
         cmocka_unit_test(test_order),
