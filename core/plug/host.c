@@ -267,6 +267,7 @@ static const struct {
     {TRL_HOST_LOOP_V1, &loop_table},
     {TRL_HOST_WORK_V1, &work_table},
     {TRL_HOST_MSG_V1, &op_host_msg},
+    {TRL_HOST_SECRET_V1, &op_host_secret},
 };
 
 static const void *find_iface(const struct plug_inst *in, const char *id) {

@@ -51,6 +51,8 @@ struct trl_op {
     unsigned char *result; /* small or owned */
     size_t result_len;
     trl_err *err; /* owned or NULL */
+    void (*on_secret)(void *arg, struct guarded *value, const trl_secret *s);
+    struct op_secret *secret; /* host.secret/1; owned or NULL */
     unsigned char small[40];
 };
 
@@ -126,6 +128,16 @@ void op_ref(trl_op *op);             /* [any] */
 void op_unref(trl_op *op);           /* [any] */
 int32_t op_is_cancelled(trl_op *op); /* [any] or over */
 void op_send_resume(trl_op *op);
+
+/* Like host.op_done with TRL_OK; secret (may be NULL) is taken. */
+trl_status op_done_with(trl_op *op, trl_status st, trl_bytes result, const trl_err *err,
+                        struct op_secret *secret);
+
+/* op_secret.c */
+struct op_secret;
+extern const trl_host_secret_v1 op_host_secret;
+void op_secret_free(struct op_secret *s); /* NULL is fine; wipes */
+void op_secret_tell(trl_op *op);          /* hands the value over, if there is one */
 
 /* op_stream.c */
 trl_status op_stream_emit(trl_op *op, trl_bytes item); /* [any] host.op_emit */

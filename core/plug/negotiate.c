@@ -30,6 +30,17 @@ static const struct kind_fn driver_fns[] = {
     FN(trl_driver_v1, apply), FN(trl_driver_v1, resync), FN(trl_driver_v1, read_configs),
     FN(trl_driver_v1, probe), FN(trl_driver_v1, cancel),
 };
+static const struct kind_fn policy_fns[] = {
+    FN(trl_policy_v1, decide),
+    FN(trl_policy_v1, cancel),
+    FN(trl_policy_v1, resume),
+};
+static const struct kind_fn secrets_fns[] = {
+    FN(trl_secrets_v1, fetch),
+    FN(trl_secrets_v1, check),
+    FN(trl_secrets_v1, cancel),
+    FN(trl_secrets_v1, resume),
+};
 
 #define MODEL(m) (1u << (m))
 /* A parallel transport could not keep the order of what is published; scalers are pure and drivers
@@ -45,6 +56,12 @@ static const struct kind_info kinds[] = {
      ARRAY_LEN(scaler_fns)},
     {TRL_KIND_DRIVER, "driver", sizeof(trl_driver_v1), MODEL(TRL_LOOP),
      offsetof(trl_driver_v1, cancel), 0, driver_fns, ARRAY_LEN(driver_fns)},
+    {TRL_KIND_POLICY, "policy", sizeof(trl_policy_v1),
+     MODEL(TRL_LOOP) | MODEL(TRL_SERIAL) | MODEL(TRL_PARALLEL), offsetof(trl_policy_v1, cancel),
+     offsetof(trl_policy_v1, resume), policy_fns, ARRAY_LEN(policy_fns)},
+    {TRL_KIND_SECRETS, "secrets", sizeof(trl_secrets_v1),
+     MODEL(TRL_LOOP) | MODEL(TRL_SERIAL) | MODEL(TRL_PARALLEL), offsetof(trl_secrets_v1, cancel),
+     offsetof(trl_secrets_v1, resume), secrets_fns, ARRAY_LEN(secrets_fns)},
 };
 
 const struct kind_info *kind_find(const char *iface) {
@@ -58,7 +75,7 @@ const struct kind_info *kind_find(const char *iface) {
 
 const struct kind_info *kind_need(const char *iface, struct err *err) {
     const struct kind_info *k = kind_find(iface);
-    static const char *const reserved[] = {TRL_KIND_POLICY, TRL_KIND_SECRETS, TRL_KIND_EXTENSION};
+    static const char *const reserved[] = {TRL_KIND_EXTENSION};
     for (size_t i = 0; !k && iface && i < ARRAY_LEN(reserved); i++) {
         if (strcmp(reserved[i], iface) == 0) {
             err_set(err, TRL_E_UNSUPP, "plugins of kind %s are reserved: this version loads none",
@@ -68,7 +85,8 @@ const struct kind_info *kind_need(const char *iface, struct err *err) {
     }
     if (!k) {
         err_set(err, TRL_E_UNSUPP,
-                "unknown plugin kind '%s' (known: transport/1, store/1, scaler/1, driver/1)",
+                "unknown plugin kind '%s' (known: transport/1, store/1, scaler/1, driver/1, "
+                "policy/1, secrets/1)",
                 iface ? iface : "");
     }
     return k;

@@ -18,6 +18,8 @@ static void op_free(trl_op *op) {
         mem_free(op->result);
     }
     mem_free(op->err);
+    op_secret_free(op->secret);
+    op->secret = NULL;
     op->result = NULL;
     op->err = NULL;
     op->next_free = NULL;
@@ -74,6 +76,9 @@ static void tell(trl_op *op, trl_status st, trl_bytes result, const trl_err *err
     loop_timer_stop(&op->timer);
     if (!op->handler.on_done) {
         return;
+    }
+    if (st == TRL_OK) {
+        op_secret_tell(op);
     }
     trl_err own;
     if (st != TRL_OK && (!err || err->msg_len == 0)) {
@@ -138,7 +143,8 @@ static void keep_result(trl_op *op, trl_status st, trl_bytes result, const trl_e
     }
 }
 
-static trl_status host_op_done(trl_op *op, trl_status st, trl_bytes result, const trl_err *err) {
+trl_status op_done_with(trl_op *op, trl_status st, trl_bytes result, const trl_err *err,
+                        struct op_secret *secret) {
     int want = OP_PENDING;
     if (!atomic_compare_exchange_strong(&op->state, &want, OP_DONE)) {
         want = OP_REFUSED; /* the caller knows already; only the plugin's reference is left */
@@ -147,12 +153,18 @@ static trl_status host_op_done(trl_op *op, trl_status st, trl_bytes result, cons
         } else {
             atomic_fetch_add(&op->gate->refused, 1);
         }
+        op_secret_free(secret);
         return TRL_E_CLOSED;
     }
     keep_result(op, st, result, err);
+    op->secret = secret;
     bool open = gate_post(op->gate, on_completed, op);
     op_unref(op); /* the plugin's; the core's one is dropped by on_completed */
     return open ? TRL_OK : TRL_E_CLOSED;
+}
+
+static trl_status host_op_done(trl_op *op, trl_status st, trl_bytes result, const trl_err *err) {
+    return op_done_with(op, st, result, err, NULL);
 }
 
 int32_t op_is_cancelled(trl_op *op) {

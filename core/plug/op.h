@@ -6,6 +6,7 @@
 #ifndef TRELLIS_PLUG_OP_H
 #define TRELLIS_PLUG_OP_H
 
+#include "base/guarded.h"
 #include "plug/plug.h"
 
 /* Callbacks run on the loop. on_done runs exactly once unless op_forget was called. result and err
@@ -29,6 +30,11 @@ trl_op *op_begin(struct plug_inst *in, int64_t timeout_ns, const struct op_handl
 trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
                 void (*call)(trl_inst *in, trl_op *op, void *arg), void *arg,
                 void (*free_arg)(void *arg));
+
+/* Called with the handler's arg just before on_done when the plugin answers by host.secret/1: value
+ * is the callee's from then on. Without it the value is wiped. To be set in the turn of the call.
+ */
+void op_on_secret(trl_op *op, void (*fn)(void *arg, struct guarded *value, const trl_secret *s));
 
 /* Asks the plugin to end it; on_done still comes (CANCELLED, or what the plugin says first). */
 void op_cancel(trl_op *op);

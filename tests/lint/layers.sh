@@ -7,14 +7,17 @@ declare -A may=(
     [base]="base"
     [codec]="base codec"
     [model]="base codec model"
+    [policy]="base codec plug catalog policy"
+    [secrets]="base codec plug catalog secrets"
     [lattice]="base codec model lattice"
     [plug]="base codec plug"
     [catalog]="base codec model plug catalog"
-    [engine]="base codec model lattice plug catalog engine"
-    [api]="base codec model lattice plug catalog engine api"
+    [engine]="base codec model lattice plug catalog policy secrets engine"
+    [api]="base codec model lattice plug catalog policy secrets engine api"
+    [serve]="base codec plug catalog policy secrets serve"
     [sim]="base codec plug sim"
-    [plane]="base codec model lattice plug catalog engine api plane"
-    [cli]="base codec model lattice plug catalog engine api plane sim cli"
+    [plane]="base codec model lattice plug catalog policy secrets engine api serve plane"
+    [cli]="base codec model lattice plug catalog policy secrets engine api serve plane sim cli"
 )
 bad=0
 for dir in core/*/; do
@@ -33,6 +36,6 @@ only '#include <(jansson|yaml)\.h>' '^core/codec/' 'only codec includes jansson 
 only '\bdlopen\(' '^core/plug/' 'only plug calls dlopen'
 only '#include <(nats/)?nats\.h>' '^$' 'nothing in the core includes nats.h'
 only '#include <uv\.h>' '^core/(plug/|plane/socket\.c|cli/serve)' 'libuv stays in plug, the socket and the signals of serve'
-hits=$(grep -rnE '^#include "' plugins --include='*.c' --include='*.h' | grep -E '"(base|codec|model|lattice|catalog|engine|plug|api|plane|cli|sim)/' || true)
+hits=$(grep -rnE '^#include "' plugins policy secrets --include='*.c' --include='*.h' | grep -E '"(base|codec|model|lattice|catalog|engine|plug|policy|secrets|api|serve|plane|cli|sim)/' || true)
 [ -z "$hits" ] || { echo "a plugin includes sdk/include only:"; echo "$hits"; bad=1; }
 exit "$bad"

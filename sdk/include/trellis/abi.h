@@ -15,7 +15,7 @@ extern "C" {
 
 /* 0.x may break between releases; negotiation is in force from the first day. */
 #define TRL_ABI_MAJOR 0
-#define TRL_ABI_MINOR 1
+#define TRL_ABI_MINOR 2
 #define TRL_MAGIC     0x4c525431u /* "TRL1" */
 
 #define TRL_EXPORT __attribute__((visibility("default")))

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <trellis/kind/policy.h>
 #include <trellis/kind/store.h>
 #include <trellis/plugin.h>
 
@@ -169,6 +170,29 @@ static inline trl_status trl_entry_emit(const trl_host *h, trl_op *op, void *scr
     }
     item.ptr = scratch;
     item.len = sizeof(e) + key.len + value.len;
+    return h->op_emit(op, item);
+}
+
+/* Emits one verdict of policy/1. reasons_json: a JSON array or empty. scratch: a caller-provided
+ * buffer of at least sizeof(trl_verdict) + reasons_json.len bytes. */
+static inline trl_status trl_verdict_emit(const trl_host *h, trl_op *op, void *scratch,
+                                          uint32_t index, int32_t verdict, uint32_t flags,
+                                          uint32_t ttl_ms, trl_str reasons_json) {
+    trl_verdict v;
+    trl_bytes item;
+    memset(&v, 0, sizeof(v));
+    v.struct_size = sizeof(v);
+    v.flags = flags;
+    v.index = index;
+    v.verdict = verdict;
+    v.ttl_ms = ttl_ms;
+    v.reasons_len = (uint32_t)reasons_json.len;
+    memcpy(scratch, &v, sizeof(v));
+    if (reasons_json.len) {
+        memcpy((char *)scratch + sizeof(v), reasons_json.ptr, reasons_json.len);
+    }
+    item.ptr = scratch;
+    item.len = sizeof(v) + reasons_json.len;
     return h->op_emit(op, item);
 }
 

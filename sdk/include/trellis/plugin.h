@@ -17,7 +17,7 @@ extern "C" {
 #define TRL_SERIAL   1 /* one core-owned thread per instance, one call at a time; may block  */
 #define TRL_PARALLEL 2 /* the core's pool, many at once; may block; plugin locks its state   */
 
-/* Kinds. policy/1, secrets/1 and extension/1 are reserved ids: this core loads none of them. */
+/* Kinds */
 #define TRL_KIND_TRANSPORT "transport/1"
 #define TRL_KIND_STORE     "store/1"
 #define TRL_KIND_SCALER    "scaler/1"

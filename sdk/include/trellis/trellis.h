@@ -5,7 +5,9 @@
 #include <trellis/helper.h>
 #include <trellis/host.h>
 #include <trellis/kind/driver.h>
+#include <trellis/kind/policy.h>
 #include <trellis/kind/scaler.h>
+#include <trellis/kind/secrets.h>
 #include <trellis/kind/store.h>
 #include <trellis/kind/transport.h>
 #include <trellis/plugin.h>
