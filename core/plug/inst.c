@@ -251,3 +251,7 @@ struct plug *plug_inst_plug(struct plug_inst *in) {
 bool plug_inst_ready(const struct plug_inst *in) {
     return in->state == INST_READY;
 }
+
+const struct plug_counts *plug_inst_counts(const struct plug_inst *in) {
+    return &in->counts;
+}

@@ -107,6 +107,7 @@ struct plug_inst {
     uint32_t n_ops;   /* without start and stop */
     uint32_t n_calls; /* threaded calls and jobs under way */
     uint32_t husks;
+    struct plug_counts counts;
     bool warned_refused, warned_husks, warned_kind;
     atomic_bool warned_closed;
 

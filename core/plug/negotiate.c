@@ -62,6 +62,7 @@ static const struct kind_info kinds[] = {
     {TRL_KIND_SECRETS, "secrets", sizeof(trl_secrets_v1),
      MODEL(TRL_LOOP) | MODEL(TRL_SERIAL) | MODEL(TRL_PARALLEL), offsetof(trl_secrets_v1, cancel),
      offsetof(trl_secrets_v1, resume), secrets_fns, ARRAY_LEN(secrets_fns)},
+    {TRL_KIND_EXTENSION, "extension", sizeof(trl_extension_v1), MODEL(TRL_LOOP), 0, 0, NULL, 0},
 };
 
 const struct kind_info *kind_find(const char *iface) {
@@ -75,18 +76,10 @@ const struct kind_info *kind_find(const char *iface) {
 
 const struct kind_info *kind_need(const char *iface, struct err *err) {
     const struct kind_info *k = kind_find(iface);
-    static const char *const reserved[] = {TRL_KIND_EXTENSION};
-    for (size_t i = 0; !k && iface && i < ARRAY_LEN(reserved); i++) {
-        if (strcmp(reserved[i], iface) == 0) {
-            err_set(err, TRL_E_UNSUPP, "plugins of kind %s are reserved: this version loads none",
-                    iface);
-            return NULL;
-        }
-    }
     if (!k) {
         err_set(err, TRL_E_UNSUPP,
                 "unknown plugin kind '%s' (known: transport/1, store/1, scaler/1, driver/1, "
-                "policy/1, secrets/1)",
+                "policy/1, secrets/1, extension/1)",
                 iface ? iface : "");
     }
     return k;

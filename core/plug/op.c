@@ -74,6 +74,10 @@ static void tell(trl_op *op, trl_status st, trl_bytes result, const trl_err *err
     }
     op->told = true;
     loop_timer_stop(&op->timer);
+    if (!op->internal) {
+        op->in->counts.by_status[-known_status(st)]++;
+        op->in->counts.spent_ns += loop_now_ns(op->in->loop) - op->begun_ns;
+    }
     if (!op->handler.on_done) {
         return;
     }

@@ -79,6 +79,12 @@ void plug_remove(struct plug *p, struct plug_inst *in) {
     }
 }
 
+void plug_each(struct plug *p, void (*fn)(void *arg, struct plug_inst *in), void *arg) {
+    for (uint32_t i = 0; i < p->instances.n; i++) {
+        fn(arg, p->instances.at[i]);
+    }
+}
+
 /* Config */
 
 static int say_findings(const struct schema_findings *f, const char *name, struct err *err) {

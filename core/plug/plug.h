@@ -60,6 +60,15 @@ const trl_plugin *plug_inst_plugin(struct plug_inst *in);
 struct plug *plug_inst_plug(struct plug_inst *in);
 bool plug_inst_ready(const struct plug_inst *in); /* started, and not being stopped */
 
+/* What became of an instance's operations so far (start and stop are not among them). */
+#define PLUG_STATUSES (-TRL_E_NORESPONDER + 1)
+struct plug_counts {
+    uint64_t by_status[PLUG_STATUSES]; /* [-status] */
+    int64_t spent_ns;                  /* from begin to the answer, all together */
+};
+const struct plug_counts *plug_inst_counts(const struct plug_inst *in);
+void plug_each(struct plug *p, void (*fn)(void *arg, struct plug_inst *in), void *arg);
+
 /* Checks one library without creating anything: for `plugin list|inspect` and `config check`. */
 struct plug_file_info {
     char *path;               /* owned by the info */
