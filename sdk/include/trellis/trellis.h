@@ -5,6 +5,7 @@
 #include <trellis/helper.h>
 #include <trellis/host.h>
 #include <trellis/kind/driver.h>
+#include <trellis/kind/extension.h>
 #include <trellis/kind/policy.h>
 #include <trellis/kind/scaler.h>
 #include <trellis/kind/secrets.h>

@@ -25,8 +25,8 @@ static void bad_libraries_are_refused_with_a_reason(void **state) {
     refused(tk, TRL_KIND_STORE, "wrong-magic", NULL, "descriptor begins with 12345678");
     refused(tk, TRL_KIND_STORE, "note-lies", NULL, "disagree about 'id'");
     refused(tk, TRL_KIND_STORE, "wrong-major", NULL,
-            "built for plugin ABI 9, this core offers 0.1");
-    refused(tk, TRL_KIND_STORE, "needs-newer", NULL, "needs plugin ABI 0.99, this core offers 0.1");
+            "built for plugin ABI 9, this core offers 0.2");
+    refused(tk, TRL_KIND_STORE, "needs-newer", NULL, "needs plugin ABI 0.99, this core offers 0.2");
     refused(tk, TRL_KIND_STORE, "no-note", NULL, "has no plugin note");
     refused(tk, TRL_KIND_STORE, "two-exports", NULL, "exports 'helper' beside trl_plugin_entry");
     refused(tk, TRL_KIND_STORE, "missing-fn", NULL, "store/1 table lacks the function 'put'");
@@ -46,7 +46,7 @@ static void names_not_paths(void **state) {
             "no plugin provides store/1 'nowhere': looked for nowhere.so and store-nowhere.so "
             "in " TEST_PLUGIN_DIR);
     refused(tk, TRL_KIND_SCALER, "good", NULL, "no plugin provides scaler/1 'good'");
-    refused(tk, TRL_KIND_EXTENSION, "http", NULL, "reserved");
+    refused(tk, TRL_KIND_EXTENSION, "good", NULL, "no plugin provides extension/1 'good'");
     refused(tk, "toaster/1", "x", NULL, "unknown plugin kind");
     assert_int_equal(tk_destroy(tk), 0);
 }
