@@ -210,6 +210,14 @@ trl_op *call_begin(struct suite *s, struct call *c, int64_t timeout_ns) {
     return c->op;
 }
 
+void call_begin_by(struct suite *s, struct call *c, int64_t timeout_ns,
+                   void (*run)(trl_inst *in, trl_op *op, void *arg), void *arg) {
+    struct op_handler h = {on_done, on_item, on_msg, c};
+    memset(c, 0, sizeof(*c));
+    c->s = s;
+    c->op = op_call(s->inst, timeout_ns, &h, run, arg, NULL);
+}
+
 void call_free(struct call *c) {
     if (c->op) {
         op_forget(c->op);

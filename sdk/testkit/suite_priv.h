@@ -72,6 +72,9 @@ struct call {
 
 /* Begins an op that fills the call. timeout_ns <= 0: none. */
 trl_op *call_begin(struct suite *s, struct call *c, int64_t timeout_ns);
+/* Begins one by the component's thread model: run calls the plugin. */
+void call_begin_by(struct suite *s, struct call *c, int64_t timeout_ns,
+                   void (*run)(trl_inst *in, trl_op *op, void *arg), void *arg);
 void call_free(struct call *c); /* done or never begun; else it is forgotten */
 /* Runs the loop. False (and a failed check) when it takes too long. */
 int call_wait(struct call *c);
