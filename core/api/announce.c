@@ -211,3 +211,25 @@ void announce_command(struct announce *a, str tenant, const struct command_recor
     buf_finish(&body);
     buf_finish(&subject);
 }
+
+void announce_audit(struct announce *a, const struct announce_audit *x) {
+    struct buf subject = BUF_INIT, body = BUF_INIT, name = BUF_INIT;
+    int64_t wall_ms = loop_wall_ms(a->loop);
+    struct journal_entry head = {0, wall_ms, x->tenant, x->lattice, x->app, STR("audit"), STR_NONE};
+    str caller = x->caller.len ? x->caller : STR("{}");
+    struct jw w;
+    log_info(a->log, "audit: %s.%s%s%.*s in lattice %.*s by %.*s: %.*s", x->category, x->operation,
+             x->app.len ? " " : "", PSTR(x->app), PSTR(x->lattice), PSTR(caller), PSTR(x->outcome));
+    buf_addf(&subject, "trellis.evt.%.*s.audit", PSTR(x->lattice));
+    open_event(&w, &body, "audit", x->lattice, x->app, wall_ms);
+    buf_addf(&name, "%s.%s", x->category, x->operation);
+    jw_kv(&w, "operation", buf_str(&name));
+    jw_kv(&w, "outcome", x->outcome);
+    jw_key(&w, "caller");
+    jw_raw(&w, caller);
+    jw_end_object(&w);
+    close_event(a, &subject, &body, &head);
+    buf_finish(&name);
+    buf_finish(&body);
+    buf_finish(&subject);
+}

@@ -27,6 +27,13 @@ void announce_forget(struct announce *a, str lattice, str app);
 /* trellis.evt.<lattice>.<kind>. version: ptr NULL when it does not matter. */
 void announce_event(struct announce *a, const char *kind, str tenant, str lattice, str app,
                     str version);
+struct announce_audit { /* a change asked for through an extension; borrowed */
+    str tenant, lattice, app;
+    const char *category, *operation;
+    str caller;  /* finished JSON or empty */
+    str outcome; /* "ok" or the code of the refusal */
+};
+void announce_audit(struct announce *a, const struct announce_audit *x);
 void announce_command(struct announce *a, str tenant, const struct command_record *r);
 
 #endif

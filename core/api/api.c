@@ -82,6 +82,10 @@ void api_request(struct api *a, str subject, const trl_label *headers, uint32_t 
     req_run(r);
 }
 
+struct journal *api_journal(struct api *a) {
+    return a->journal;
+}
+
 static void on_msg(void *arg, const struct bus_msg *m) {
     struct req *r = req_create(arg, m->subject, m->headers, m->n_headers, m->body);
     if (m->reply.len) {

@@ -51,6 +51,14 @@ void api_on_app(struct api *a, const struct app *app);
  * returns; json is borrowed for the call; never after api_destroy. */
 void api_request(struct api *a, str subject, const trl_label *headers, uint32_t n_headers, str body,
                  void (*reply)(void *arg, str json), void *arg);
+/* The operations by name, for extensions: replies of any size, changes are audited. INVALID: no
+ * such operation, or a name that no subject could have; reply does not run then. */
+trl_status api_call(struct api *a, const trl_api_call *c,
+                    void (*reply)(void *arg, trl_status st, str json), void *arg);
+/* What a reply says in short. ret_code: "ok", "NOT_FOUND", ...; part of json or static. */
+trl_status api_reply_status(str json, str *ret_code);
+void api_each_operation(void (*fn)(void *arg, const trl_api_operation *o), void *arg);
+struct journal *api_journal(struct api *a);
 /* Told of everything that is announced; one watcher per call, for the life of the api. */
 void api_watch(struct api *a, void (*fn)(void *arg, str subject, str body), void *arg);
 

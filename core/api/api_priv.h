@@ -66,8 +66,11 @@ struct req {
     struct findings findings;
     str name, version; /* the app; version: ptr NULL when not given */
     void (*then)(struct req *r, const struct op_result *o);
+    void (*again)(struct req *r); /* after a look at the store */
+    bool looked;
     str note;
     uint32_t waiting; /* info calls under way */
+    size_t max_reply; /* 0: as large as a message */
     str store_info, bus_info;
 };
 
@@ -75,11 +78,16 @@ struct req {
 struct req *req_create(struct api *a, str subject, const trl_label *headers, uint32_t n_headers,
                        str body);
 void req_run(struct req *r);                      /* finds the operation */
+void req_dispatch(struct req *r);                 /* ... by r->s, which is sound */
 void req_reply(struct req *r, str json);          /* the end of r */
 void req_reply_buf(struct req *r, struct buf *b); /* ... b is finished too */
 void req_destroy(struct req *r);
 /* fn runs when the app's earlier requests are answered: at once if there are none. */
 void req_enter(struct req *r, str app, void (*fn)(struct req *r));
+
+/* Memory lacks something of r->name that another instance may have written a moment ago: reads the
+ * store, then runs again(). False: that was done, or makes no sense; it is not there. */
+bool req_look(struct req *r, void (*again)(struct req *r));
 
 /* Replies in the door's own form. */
 __attribute__((format(printf, 3, 4))) void req_fail(struct req *r, const char *code,
@@ -95,6 +103,8 @@ void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const str
 void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result *));
 void op_undeploy(struct req *r, void (*then)(struct req *, const struct op_result *));
 void op_delete(struct req *r, void (*then)(struct req *, const struct op_result *));
+/* The version that r->version means: none or "latest" is the newest. NULL: there is none. */
+const struct version *op_resolve(const struct req *r, const struct app *a);
 /* Decodes and checks r->body into r->m; findings are kept. wadm's words in *ret when refused. */
 bool op_admit(struct req *r, str *ret_refusal);
 

@@ -23,6 +23,7 @@ struct journal {
     struct slot *ring;   /* [JOURNAL_ENTRIES], by seq modulo */
     uint64_t seq, first; /* first: the oldest in the ring; 0: none */
     uint64_t stored;     /* up to here handed to the store */
+    uint64_t loaded_seq; /* up to here found in the store at the start */
     uint64_t batch;      /* number of the next batch */
     struct loop_timer timer;
     bool loading;
@@ -171,7 +172,7 @@ static void on_list_done(void *arg, trl_status st, const trl_err *err) {
         }
         keep(j, s);
     }
-    j->stored = j->seq;
+    j->stored = j->loaded_seq = j->seq;
     for (uint32_t i = 0; i < fresh.n; i++) {
         fresh.at[i].e.seq = j->seq + 1;
         keep(j, &fresh.at[i]);
@@ -256,4 +257,25 @@ void journal_read(const struct journal *j, str tenant, str lattice, str app, uin
             fn(arg, e);
         }
     }
+}
+
+bool journal_span(const struct journal *j, uint64_t *first, uint64_t *last, uint64_t *loaded) {
+    *first = j->first;
+    *last = j->seq;
+    *loaded = j->loaded_seq;
+    return !j->loading;
+}
+
+uint64_t journal_next(const struct journal *j, uint64_t after, uint32_t max,
+                      void (*fn)(void *arg, const struct journal_entry *e), void *arg) {
+    uint64_t s = after + 1 > j->first ? after + 1 : j->first;
+    for (; j->first && !j->loading && s <= j->seq && max > 0; s++) {
+        const struct journal_entry *e = &j->ring[s % JOURNAL_ENTRIES].e;
+        after = s;
+        if (e->seq == s) {
+            max--;
+            fn(arg, e);
+        }
+    }
+    return after;
 }

@@ -31,4 +31,12 @@ uint64_t journal_add(struct journal *j, const struct journal_entry *e);
 void journal_read(const struct journal *j, str tenant, str lattice, str app, uint64_t after,
                   uint32_t limit, void (*fn)(void *arg, const struct journal_entry *e), void *arg);
 
+/* The oldest and the newest seq kept (0: none yet), and the newest that came from the store at the
+ * start. False while it is still reading the store: numbers may change. */
+bool journal_span(const struct journal *j, uint64_t *first, uint64_t *last, uint64_t *loaded);
+/* Those behind `after`, whatever they are about, at most max; returns the last seq told, or
+ * after. */
+uint64_t journal_next(const struct journal *j, uint64_t after, uint32_t max,
+                      void (*fn)(void *arg, const struct journal_entry *e), void *arg);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * get, list, versions, status, history of wadm's API: answered from memory.
+ * get, list, versions, status, history of wadm's API: answered from memory; what is not there is
+ * looked for in the store first.
  */
 #include "api/api_priv.h"
 
@@ -22,6 +23,9 @@ void model_get(struct req *r) {
         return;
     }
     v = !a ? NULL : r->version.ptr ? app_version(a, r->version) : app_current(a);
+    if ((!v || !v->json.ptr) && req_look(r, model_get)) {
+        return;
+    }
     if (!a) {
         envelope_get(&out, "notfound", not_found(r), STR_NONE);
     } else if (!v) {
@@ -96,6 +100,9 @@ void model_list(struct req *r) {
 void model_versions(struct req *r) {
     struct buf out = BUF_INIT;
     const struct app *a = find(r);
+    if (!a && req_look(r, model_versions)) {
+        return;
+    }
     if (a) {
         str text = arena_printf(&r->arena, "Successfully fetched versions for application %.*s",
                                 PSTR(r->name));
@@ -111,6 +118,9 @@ void model_status(struct req *r) {
     struct engine *e = req_engine(r, false);
     const struct app_status *s = e ? engine_status(e, r->name) : NULL;
     struct app_status none;
+    if (!s && !find(r) && req_look(r, model_status)) {
+        return;
+    }
     if (!s) {
         envelope_default_status(find(r), false, &none);
         s = &none;

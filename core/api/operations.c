@@ -156,21 +156,37 @@ static void on_deploy(void *arg, const struct catalog_result *cr) {
     tell(r, &o);
 }
 
-static const struct version *resolve(const struct req *r, const struct app *a) {
-    bool newest = !r->version.ptr || str_is(r->version, "latest");
-    return newest ? app_current(a) : app_version(a, r->version);
+static bool names_newest(const struct req *r) {
+    return !r->version.ptr || str_is(r->version, "latest");
+}
+
+const struct version *op_resolve(const struct req *r, const struct app *a) {
+    return !a ? NULL : names_newest(r) ? app_current(a) : app_version(a, r->version);
+}
+
+static void deploy_again(struct req *r) {
+    op_deploy(r, r->then);
+}
+
+/* The newest is asked for, or there is no such app or version: memory may be behind. */
+static bool must_look(struct req *r, const struct version *v) {
+    return (names_newest(r) || !v || !v->json.ptr) && req_look(r, deploy_again);
 }
 
 void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result *)) {
     struct catalog *c = r->api->env.catalog;
     const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
-    const struct version *v = a ? resolve(r, a) : NULL;
-    const struct manifest *m = v ? catalog_manifest(c, a, v->n) : NULL, *old;
+    const struct version *v = op_resolve(r, a);
+    const struct manifest *m, *old;
     struct engine *e;
     struct err err = ERR_INIT;
     str *keys = NULL;
     uint32_t n_keys = 0;
     r->then = then;
+    if (must_look(r, v)) {
+        return;
+    }
+    m = v ? catalog_manifest(c, a, v->n) : NULL;
     if (!a || !v) {
         refuse(r, a ? OP_NO_VERSION : OP_NOT_FOUND, STR(""));
         return;

@@ -109,14 +109,15 @@ static void send(struct req *r, str json) {
 
 static void send_limited(struct req *r, str json) {
     struct buf b = BUF_INIT, text = BUF_INIT;
-    if (json.len <= r->api->max_payload) {
+    size_t max = r->max_reply ? r->max_reply : r->api->max_payload;
+    if (json.len <= max) {
         send(r, json);
         return;
     }
     buf_addf(&text,
              "The reply takes %zu bytes, more than the limit of %zu bytes for a message. Ask for "
              "less, or raise the limit of the transport.",
-             json.len, r->api->max_payload);
+             json.len, max);
     if (r->s.door == DOOR_TRELLIS) {
         envelope_refusal(&b, "TOO_LARGE", buf_str(&text), NULL);
     } else {
@@ -193,6 +194,25 @@ bool req_read_version(struct req *r, struct err *err) {
     return true;
 }
 
+static void on_looked(void *arg, const struct catalog_result *cr) {
+    struct req *r = arg;
+    if (cr->code == CATALOG_STORAGE) {
+        log_error(r->api->env.log, "%.*s: %s", PSTR(r->subject), cr->err);
+        req_fail(r, "STORAGE", ENVELOPE_STORAGE ": %s", cr->err);
+    } else {
+        r->again(r);
+    }
+}
+
+bool req_look(struct req *r, void (*again)(struct req *r)) {
+    if (r->looked) {
+        return false;
+    }
+    r->looked = true;
+    r->again = again;
+    return catalog_look(r->api->env.catalog, r->s.account, r->s.lattice, r->name, on_looked, r);
+}
+
 struct engine *req_engine(struct req *r, bool wanted) {
     const struct api_env *env = &r->api->env;
     struct engine *e = env->engine_of ? env->engine_of(env->arg, r->s.account, r->s.lattice) : NULL;
@@ -213,15 +233,9 @@ static const struct operation *find(const struct operation *table, const struct 
     return NULL;
 }
 
-void req_run(struct req *r) {
-    enum subject_fault fault =
-        subject_parse(r->subject, r->api->prefix, r->api->env.multitenant, &r->s);
-    const struct operation *o;
-    if (fault != SUBJECT_OK) {
-        req_fail(r, "INVALID_SUBJECT", "%s", subject_fault_text(fault));
-        return;
-    }
-    o = find(r->s.door == DOOR_WADM ? wadm_operations : trellis_operations, &r->s);
+void req_dispatch(struct req *r) {
+    const struct operation *o =
+        find(r->s.door == DOOR_WADM ? wadm_operations : trellis_operations, &r->s);
     if (!o) {
         req_fail(r, "INVALID_SUBJECT", "Unsupported subject: %.*s", PSTR(r->subject));
     } else if (o->changes && r->api->env.readonly) {
@@ -232,5 +246,15 @@ void req_run(struct req *r) {
         req_enter(r, r->s.name, o->run);
     } else {
         o->run(r);
+    }
+}
+
+void req_run(struct req *r) {
+    enum subject_fault fault =
+        subject_parse(r->subject, r->api->prefix, r->api->env.multitenant, &r->s);
+    if (fault != SUBJECT_OK) {
+        req_fail(r, "INVALID_SUBJECT", "%s", subject_fault_text(fault));
+    } else {
+        req_dispatch(r);
     }
 }

@@ -122,7 +122,7 @@ static bool same_content(const struct version *v, const char *hash) {
 }
 
 /* put if changed, then deploy. A, B, A makes three versions; what is deployed already is left
- * alone. */
+ * alone, once the store has said that it is. */
 static void apply(struct req *r) {
     const struct app *a = catalog_find(r->api->env.catalog, r->s.account, r->s.lattice, r->name);
     str asked = manifest_version(r->m);
@@ -138,7 +138,9 @@ static void apply(struct req *r) {
     }
     if (a && same_content(app_version_n(a, a->deployed), hash) &&
         (!known || known->n == a->deployed)) {
-        deploy_reply(r, "unchanged");
+        if (!req_look(r, apply)) {
+            deploy_reply(r, "unchanged");
+        }
         return;
     }
     use = known ? known : a && same_content(app_current(a), hash) ? app_current(a) : NULL;
@@ -222,7 +224,7 @@ static const struct version *previous(const struct app *a) {
 void trellis_app_rollback(struct req *r) {
     const struct app *a = catalog_find(r->api->env.catalog, r->s.account, r->s.lattice, r->name);
     const struct version *v = a ? previous(a) : NULL;
-    if (!read_body(r)) {
+    if (!read_body(r) || (!r->version.ptr && req_look(r, trellis_app_rollback))) {
         return;
     }
     if (a && !r->version.ptr && !v) {

@@ -33,22 +33,6 @@ static void write_host(struct jw *w, const struct seen_host *h, int64_t now_ns) 
     write_labels(w, h);
 }
 
-void trellis_host_list(struct req *r) {
-    struct engine *e = req_engine(r, false);
-    const struct observed *o = e ? engine_observed(e) : NULL;
-    struct buf data = BUF_INIT;
-    struct jw w;
-    jw_init(&w, &data, false);
-    jw_array(&w);
-    for (uint32_t i = 0; o && i < o->order.n; i++) {
-        jw_object(&w);
-        write_host(&w, &o->hosts.at[o->order.at[i]], loop_now_ns(r->api->env.loop));
-        jw_end_object(&w);
-    }
-    jw_end_array(&w);
-    req_ok(r, &data);
-}
-
 static void write_entry(struct jw *w, const struct observed *o, const struct seen_entry *x) {
     static const char *const health[] = {"unknown", "ok", "failing"};
     jw_object(w);
@@ -62,6 +46,42 @@ static void write_entry(struct jw *w, const struct observed *o, const struct see
     jw_kv_bool(w, "managed", x->managed);
     jw_kv(w, "health", str_c(x->health < ARRAY_LEN(health) ? health[x->health] : "unknown"));
     jw_end_object(w);
+}
+
+static void write_running(struct jw *w, const struct observed *o, const struct seen_host *h) {
+    jw_key(w, "running");
+    jw_array(w);
+    for (uint32_t i = 0; i < h->entries.n; i++) {
+        write_entry(w, o, &h->entries.at[i]);
+    }
+    jw_end_array(w);
+}
+
+void trellis_host_list(struct req *r) {
+    struct engine *e = req_engine(r, false);
+    const struct observed *o = e ? engine_observed(e) : NULL;
+    struct err err = ERR_INIT;
+    struct node *root = NULL;
+    struct buf data = BUF_INIT;
+    struct jw w;
+    if (r->body.len && json_parse(r->body, &r->arena, &root, &err) < 0) {
+        req_fail(r, "INVALID", "Unable to parse the request: %s", err.msg);
+        return;
+    }
+    bool running = node_bool_or(root, "running", false);
+    jw_init(&w, &data, false);
+    jw_array(&w);
+    for (uint32_t i = 0; o && i < o->order.n; i++) {
+        const struct seen_host *h = &o->hosts.at[o->order.at[i]];
+        jw_object(&w);
+        write_host(&w, h, loop_now_ns(r->api->env.loop));
+        if (running) {
+            write_running(&w, o, h);
+        }
+        jw_end_object(&w);
+    }
+    jw_end_array(&w);
+    req_ok(r, &data);
 }
 
 void trellis_host_inspect(struct req *r) {
@@ -79,12 +99,7 @@ void trellis_host_inspect(struct req *r) {
     jw_init(&w, &data, false);
     jw_object(&w);
     write_host(&w, h, loop_now_ns(r->api->env.loop));
-    jw_key(&w, "running");
-    jw_array(&w);
-    for (uint32_t i = 0; i < h->entries.n; i++) {
-        write_entry(&w, o, &h->entries.at[i]);
-    }
-    jw_end_array(&w);
+    write_running(&w, o, h);
     jw_end_object(&w);
     req_ok(r, &data);
 }

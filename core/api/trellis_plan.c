@@ -123,6 +123,10 @@ static void plan_stored(struct req *r) {
         req_fail(r, "INVALID", "Unable to parse the request: %s", err.msg);
         return;
     }
+    v = op_resolve(r, a);
+    if ((!v || !v->json.ptr) && req_look(r, plan_stored)) {
+        return;
+    }
     if (!a) {
         req_fail(r, "NOT_FOUND", "Application with the name %.*s not found", PSTR(r->name));
         return;
@@ -132,8 +136,6 @@ static void plan_stored(struct req *r) {
         preview(r, NULL);
         return;
     }
-    v = !r->version.ptr || str_is(r->version, "latest") ? app_current(a)
-                                                        : app_version(a, r->version);
     m = v ? catalog_manifest(c, a, v->n) : NULL;
     if (!m) {
         req_fail(r, v ? "STORAGE" : "NO_VERSION",

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * trellis.api: questions about apps, answered from memory.
+ * trellis.api: questions about apps, answered from memory; what is not there is looked for in the
+ * store first.
  */
 #include "api/api_priv.h"
 
-static const struct app *find(struct req *r) {
+/* NULL: the reply is on its way. */
+static const struct app *find(struct req *r, void (*again)(struct req *r)) {
     const struct app *a = catalog_find(r->api->env.catalog, r->s.account, r->s.lattice, r->name);
-    if (!a) {
+    if (!a && !req_look(r, again)) {
         req_fail(r, "NOT_FOUND", "Application with the name %.*s not found", PSTR(r->name));
     }
     return a;
@@ -30,11 +32,14 @@ void trellis_app_get(struct req *r) {
         req_fail(r, "INVALID", "Unable to parse the request: %s", err.msg);
         return;
     }
-    a = find(r);
+    a = find(r, trellis_app_get);
     if (!a) {
         return;
     }
     v = r->version.ptr ? app_version(a, r->version) : app_current(a);
+    if ((!v || !v->json.ptr) && req_look(r, trellis_app_get)) {
+        return;
+    }
     if (!v || !v->json.ptr) {
         req_fail(r, v ? "STORAGE" : "NO_VERSION",
                  v ? "The record of version %.*s is missing in the store"
@@ -55,7 +60,7 @@ void trellis_app_get(struct req *r) {
 void trellis_app_versions(struct req *r) {
     struct buf data = BUF_INIT;
     struct jw w;
-    const struct app *a = find(r);
+    const struct app *a = find(r, trellis_app_versions);
     if (!a) {
         return;
     }
@@ -155,7 +160,7 @@ void trellis_app_status(struct req *r) {
         catalog_find_any(r->api->env.catalog, r->s.account, r->s.lattice, r->name);
     const struct app_status *s;
     if (!a) {
-        find(r);
+        find(r, trellis_app_status);
         return;
     }
     jw_init(&w, &data, false);

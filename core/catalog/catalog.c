@@ -97,6 +97,7 @@ void catalog_destroy(struct catalog *c) {
     loop_timer_stop(&c->rewatch);
     loop_timer_stop(&c->kick);
     write_finish(c);
+    look_finish(c);
     restore_finish(c);
     collect_finish(c);
     memory_finish(c);

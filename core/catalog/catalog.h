@@ -101,8 +101,15 @@ struct catalog_result {
 };
 typedef void (*catalog_done_fn)(void *arg, const struct catalog_result *r);
 
+/* Reads the app and its versions from the store into memory: another instance may have written a
+ * moment ago. done: OK, NOT_FOUND, STORAGE. False: no key can be made of the names, so there is
+ * none, and done does not run. */
+bool catalog_look(struct catalog *c, str tenant, str lattice, str name, catalog_done_fn done,
+                  void *arg);
+
 /* Writes of one app are done one after another in order of calling; conflicts with other instances
- * are re-read and re-applied up to 5 times. version: ptr NULL generates a ULID. if_changed:
+ * are re-read and re-applied up to 5 times. Nothing is refused, or left as it is, by memory alone:
+ * the store is read first. version: ptr NULL generates a ULID. if_changed:
  * UNCHANGED when the hash equals the newest version's. */
 void catalog_put(struct catalog *c, str tenant, str lattice, const struct manifest *m, str version,
                  bool if_changed, catalog_done_fn done, void *arg);

@@ -13,6 +13,7 @@
 #include "catalog/version.h"
 #include "plug/loop.h"
 
+struct look;
 struct write_op;
 
 /* One app's name, whether it has a head or not. Lives while it has a head, a tombstone that a late
@@ -67,6 +68,7 @@ struct catalog {
     struct loop_timer kick; /* starts what is ready, in a turn of its own */
     VEC(struct entry *) ready;
     uint32_t n_writes;   /* write_ops alive */
+    struct look *looks;  /* under way */
     struct map checks;   /* keys being verified -> struct check */
     bool lost;           /* the store lost its past: memory is written back */
     uint32_t restored;   /* apps written back since then */
@@ -102,6 +104,9 @@ void restore_sync(struct catalog *c);  /* all that is left was told: the rest is
 /* What memory holds is at least as late as that head. */
 bool restore_keeps(const struct entry *e, const struct head *told);
 void restore_finish(struct catalog *c);
+
+/* look.c */
+void look_finish(struct catalog *c);
 
 /* write.c */
 void write_ready(struct catalog *c); /* runs what is ready */

@@ -28,7 +28,8 @@ struct write_op {
     struct catalog_result result;
     str rec_uid;                         /* the version record written so far */
     uint32_t rec_n, rec_parts, rec_done; /* rec_done: 1: record, 1 + k: and k parts */
-    bool reread;                         /* memory is known to be behind */
+    bool reread;                         /* memory is known, or taken, to be behind */
+    bool looked;                         /* it was read again */
     uint32_t looks;                      /* for a head that vanished without a word */
     struct loop_timer pause;
     bool too_long; /* no key can be made */
@@ -172,6 +173,7 @@ static void on_reread(void *arg, trl_status st, const struct kv_entry *x) {
         return;
     }
     w->reread = false;
+    w->looked = true;
     run(w);
 }
 
@@ -351,7 +353,10 @@ static void run(struct write_op *w) {
     /* They may lie in a head that the watch replaces before the write is answered. */
     w->result.version = keep(w, w->result.version);
     w->result.previous = keep(w, w->result.previous);
-    if (w->act == CHANGE_NOTHING) {
+    if (w->act == CHANGE_NOTHING && !w->looked && w->change.kind != CHANGE_SETTLE) {
+        w->reread = true; /* another instance may have written what the watch will tell of */
+        run(w);
+    } else if (w->act == CHANGE_NOTHING) {
         drop_record(w);
         finish(w);
     } else if (w->change.kind == CHANGE_PUT) {

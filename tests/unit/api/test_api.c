@@ -145,6 +145,54 @@ static void test_undeploy_never_deployed(void **state) {
     teardown(&f);
 }
 
+/* Another instance took the put, and the watch has not told of it yet. */
+static void test_two_instances(void **state) {
+    struct fix f;
+    (void)state;
+    setup(&f);
+    struct kv *kv = fake_kv(&f.store);
+    struct catalog_env env = {.loop = f.h.loop, .kv = kv, .log = &f.h.log};
+    struct catalog *other = catalog_create(&env);
+    loop_advance(f.h.loop, 1);
+    f.h.kv->deaf = true;
+    for (uint32_t v = 1; v <= 3; v++) {
+        struct manifest *m = NULL;
+        struct findings found;
+        char version[8];
+        snprintf(version, sizeof(version), "v%u", v);
+        findings_init(&found);
+        manifest_parse(str_c(manifest(&f, "shop", version, version)), MANIFEST_JSON, &m, &found);
+        catalog_put(other, STR("_"), STR("default"), m, str_c(version), false, NULL, NULL);
+        loop_advance(f.h.loop, 1);
+        manifest_destroy(m);
+        findings_finish(&found);
+        if (v == 1) {
+            ask(&f.h, "wadm.api.default.model.get.shop", "", &f.r);
+            SAYS("result", "success");
+        } else if (v == 2) {
+            ask(&f.h, "wadm.api.default.model.deploy.shop", "{\"version\":\"v2\"}", &f.r);
+            SAYS("result", "acknowledged");
+        } else {
+            ask(&f.h, "wadm.api.default.model.deploy.shop", "", &f.r); /* the newest there is */
+            SAYS("version", "v3");
+        }
+    }
+    uint32_t gets = f.h.kv->gets;
+    ask(&f.h, "wadm.api.default.model.deploy.shop", "{\"version\":\"v2\"}", &f.r);
+    ask(&f.h, "wadm.api.default.model.get.shop", "", &f.r);
+    assert_int_equal(f.h.kv->gets, gets); /* what is known costs nothing */
+    ask(&f.h, "wadm.api.default.model.get.nosuch", "", &f.r);
+    SAYS("result", "notfound");
+    f.h.kv->fail_get = TRL_E_TIMEOUT;
+    ask(&f.h, "wadm.api.default.model.deploy.nosuch", "", &f.r);
+    SAYS("result", "error");
+    f.h.kv->fail_get = TRL_OK;
+    fake_unmute(f.h.kv);
+    catalog_destroy(other);
+    kv_destroy(kv);
+    teardown(&f);
+}
+
 static void test_empty_version(void **state) {
     struct fix f;
     (void)state;
@@ -342,6 +390,7 @@ int main(void) {
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_model_life),
         cmocka_unit_test(test_undeploy_never_deployed),
+        cmocka_unit_test(test_two_instances),
         cmocka_unit_test(test_empty_version),
         cmocka_unit_test(test_status_and_list),
         cmocka_unit_test(test_order),

@@ -35,12 +35,14 @@ struct kv {
     uint32_t jobs; /* under way */
     bool dead;
     bool mute; /* answers wait for fake_unmute */
+    bool deaf; /* so does what the watch tells */
     VEC(struct fake_job *) muted;
     VEC(struct fake_job *) pending;
     trl_status fail_put; /* next puts of heads answer this ... */
     uint32_t n_fail_put; /* ... so many times */
     bool fail_after;     /* ... although they were written */
     bool late_ack;       /* the watch tells of a write before it is acknowledged */
+    trl_status fail_get; /* every get answers this */
     uint32_t puts, dels, gets;
     /* Called before a put is applied: another instance can slip in. */
     void (*before_put)(void *arg, str key);
@@ -222,7 +224,7 @@ static inline void fake_run(void *arg) {
     struct kv *k = j->kv;
     struct fake_store *s = k->store;
     uint32_t i;
-    if (k->mute && !k->dead) {
+    if ((k->mute || (k->deaf && j->verb == FAKE_TELL)) && !k->dead) {
         *VEC_ADD(&k->muted) = j;
         return;
     }
@@ -243,10 +245,14 @@ static inline void fake_run(void *arg) {
         }
     } else if (!k->dead && j->verb == FAKE_GET) {
         struct fake_entry *e = fake_find(s, str_c(j->key), &i);
-        bool there = e && e->value;
+        bool there = e && e->value && !k->fail_get;
         struct kv_entry x = {str_c(j->key), str_n(there ? e->value : NULL, there ? e->len : 0),
                              there ? e->revision : 0, 0};
-        j->on_get(j->arg, there ? TRL_OK : TRL_E_NOTFOUND, there ? &x : NULL);
+        j->on_get(j->arg,
+                  there         ? TRL_OK
+                  : k->fail_get ? k->fail_get
+                                : TRL_E_NOTFOUND,
+                  there ? &x : NULL);
     } else if (!k->dead && j->verb == FAKE_LIST) {
         fake_list(j, j->on_entry, j->arg, j->key);
         j->on_list(j->arg, TRL_OK, NULL);
@@ -338,7 +344,7 @@ void kv_destroy(struct kv *k) {
 }
 
 static inline void fake_unmute(struct kv *k) {
-    k->mute = false;
+    k->mute = k->deaf = false;
     for (uint32_t i = 0; i < k->muted.n; i++) {
         loop_post(k->store->loop, fake_run, k->muted.at[i]);
     }
