@@ -7,6 +7,8 @@
 
 #include "../common/xmem.h"
 
+#define SCRATCH_FIRST 12288u /* as much needs no allocation: a hundred hosts */
+
 struct scratch_piece {
     struct scratch_piece *next;
     uint64_t align_[1];
@@ -14,7 +16,14 @@ struct scratch_piece {
 
 struct scratch {
     struct scratch_piece *pieces;
+    size_t used; /* of first */
+    _Alignas(16) char first[SCRATCH_FIRST];
 };
+
+static inline void scratch_init(struct scratch *s) {
+    s->pieces = NULL;
+    s->used = 0;
+}
 
 /* Zeroed; borrowed until scratch_finish(). */
 static inline void *scratch_array(struct scratch *s, size_t n, size_t size) {
@@ -22,6 +31,11 @@ static inline void *scratch_array(struct scratch *s, size_t n, size_t size) {
     if (__builtin_mul_overflow(n, size, &bytes) ||
         __builtin_add_overflow(bytes, sizeof(struct scratch_piece), &bytes)) {
         abort();
+    }
+    if (bytes <= SCRATCH_FIRST - s->used) {
+        void *at = memset(s->first + s->used, 0, n * size);
+        s->used += (n * size + 15) & ~(size_t)15;
+        return at;
     }
     struct scratch_piece *p = x_zalloc(bytes);
     p->next = s->pieces;

@@ -58,7 +58,8 @@ static void say(const trl_scaler_spec *spec, const trl_place_in *in, const bool 
 void daemon_place(const trl_scaler_spec *spec, const trl_place_in *in, trl_place_out *out) {
     bool singleton = (in->unit->flags & TRL_UNIT_SINGLETON_PER_HOST) != 0;
     uint64_t each = singleton && spec->instances > 1 ? 1 : spec->instances, unplaced = 0;
-    struct scratch mem = {NULL};
+    struct scratch mem;
+    scratch_init(&mem);
     bool *has_host = scratch_array(&mem, spec->n_spreads, sizeof(bool));
     for (uint32_t i = 0; i < in->n_hosts; i++) {
         const trl_host_view *h = trl_at(in->hosts, in->host_stride, i);

@@ -29,7 +29,8 @@ static void group_members(struct many *m) {
     for (uint32_t k = 0; k < v->k; k++) {
         m->first[k + 2] += m->first[k + 1];
     }
-    for (uint32_t p = 0; p < v->n; p++) {
+    for (uint32_t r = 0; r < v->n; r++) { /* by rank: buckets mostly need no sorting then */
+        uint32_t p = v->by_rank[r];
         if (serves[p] != NONE) {
             m->members[m->first[serves[p] + 1]++] = p;
         }

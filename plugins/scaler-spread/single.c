@@ -148,13 +148,19 @@ static void hand_out(struct flow *f, const bool *taken, struct answer *ret) {
 void solve_single(struct view *v, struct answer *ret) {
     struct flow f;
     bool *taken = scratch_array(&v->mem, v->n, sizeof(bool));
+    uint8_t *merit = scratch_array(&v->mem, v->n, sizeof(*merit));
+    bool some[NO_MERIT + 1] = {false};
     flow_init(&f, v);
+    for (uint32_t p = 0; p < v->n; p++) {
+        merit[p] = (uint8_t)merit_of(v, p);
+        some[merit[p]] = true;
+    }
     ret->wanted = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     ret->serves = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     for (enum merit m = FIXED; m < NO_MERIT; m++) {
-        for (uint32_t r = 0; r < v->n; r++) {
+        for (uint32_t r = 0; some[m] && r < v->n; r++) {
             uint32_t p = v->by_rank[r];
-            if (merit_of(v, p) == m) {
+            if (merit[p] == m) {
                 taken[p] = take(&f, v->class_of[p]);
             }
         }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view.h"
 
+static trl_str id_at(const trl_place_in *in, uint32_t i) {
+    return ((const trl_host_view *)trl_at(in->hosts, in->host_stride, i))->id;
+}
+
 static int by_id(const void *a, const void *b, void *arg) {
-    const trl_place_in *in = arg;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    const trl_host_view *hx = trl_at(in->hosts, in->host_stride, x);
-    const trl_host_view *hy = trl_at(in->hosts, in->host_stride, y);
-    int c = trl_str_cmp(hx->id, hy->id);
+    int c = trl_str_cmp(id_at(arg, x), id_at(arg, y));
     return c ? c : (x > y) - (x < y);
 }
 
@@ -15,9 +16,7 @@ static void number_hosts(struct view *v) {
     v->order = scratch_array(&v->mem, v->n, sizeof(*v->order));
     for (uint32_t i = 0; i < v->n; i++) {
         v->order[i] = i;
-        if (i > 0 && sorted) {
-            sorted = by_id(&v->order[i - 1], &v->order[i], (void *)(uintptr_t)v->in) < 0;
-        }
+        sorted = sorted && (i == 0 || trl_str_cmp(id_at(v->in, i - 1), id_at(v->in, i)) <= 0);
     }
     if (!sorted) {
         qsort_r(v->order, v->n, sizeof(*v->order), by_id, (void *)(uintptr_t)v->in);
@@ -60,35 +59,45 @@ static void read_counts(struct view *v) {
     }
 }
 
-struct welcome {
-    uint64_t load; /* failing, then everything that runs there */
-    uint32_t p;
-};
-
-static int by_welcome(const void *a, const void *b) {
-    const struct welcome *x = a, *y = b;
-    if (x->load != y->load) {
-        return x->load < y->load ? -1 : 1;
+/* One byte of the keys, stable: from -> to. Nothing moves when all have the same byte there. */
+static bool sort_by_byte(const uint64_t *load, const uint32_t *from, uint32_t *to, uint32_t n,
+                         uint32_t shift) {
+    uint32_t first[257] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        first[(load[i] >> shift & 0xff) + 1]++;
     }
-    return x->p < y->p ? -1 : 1;
+    if (n == 0 || first[(load[0] >> shift & 0xff) + 1] == n) {
+        return false;
+    }
+    for (uint32_t c = 1; c < 256; c++) {
+        first[c] += first[c - 1];
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        to[first[load[from[i]] >> shift & 0xff]++] = from[i];
+    }
+    return true;
 }
 
+/* Starts that fail, then everything that runs there, then the id. */
 static void rank_hosts(struct view *v) {
-    struct welcome *w = scratch_array(&v->mem, v->n, sizeof(*w));
-    bool sorted = true;
+    uint64_t *load = scratch_array(&v->mem, v->n, sizeof(*load)), any = 0;
+    uint32_t *other = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     v->rank = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     v->by_rank = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     for (uint32_t p = 0; p < v->n; p++) {
-        w[p].load = (uint64_t)v->failing[p] << 32 | view_host(v, p)->n_instances;
-        w[p].p = p;
-        sorted = sorted && (p == 0 || w[p - 1].load <= w[p].load);
+        load[p] = (uint64_t)v->failing[p] << 32 | view_host(v, p)->n_instances;
+        any |= load[p];
+        v->by_rank[p] = p;
     }
-    if (!sorted) {
-        qsort(w, v->n, sizeof(*w), by_welcome);
+    for (uint32_t shift = 0; shift < 64 && any >> shift; shift += 8) {
+        if (sort_by_byte(load, v->by_rank, other, v->n, shift)) {
+            uint32_t *sorted = other;
+            other = v->by_rank;
+            v->by_rank = sorted;
+        }
     }
     for (uint32_t r = 0; r < v->n; r++) {
-        v->by_rank[r] = w[r].p;
-        v->rank[w[r].p] = r;
+        v->rank[v->by_rank[r]] = r;
     }
 }
 
@@ -113,9 +122,24 @@ static uint32_t class_find(struct view *v, uint32_t *table, uint32_t cap, const 
     }
 }
 
+/* The spreads that ask for labels; the mask of those that take any host. */
+static uint32_t part_spreads(const struct view *v, uint32_t *choosy, uint64_t *easy) {
+    uint32_t n = 0;
+    memset(easy, 0, v->words * sizeof(*easy));
+    for (uint32_t k = 0; k < v->k; k++) {
+        if (v->spec->spreads[v->shares[k].spread].n_needs > 0) {
+            choosy[n++] = k;
+        } else {
+            easy[k / 64] |= 1ull << (k % 64);
+        }
+    }
+    return n;
+}
+
 /* The table is at most half full; with few spreads there are few classes, so it stays small. */
 static void classify_hosts(struct view *v) {
-    uint64_t mask[SPEC_SPREADS_MAX / 64];
+    uint64_t mask[SPEC_SPREADS_MAX / 64], easy[SPEC_SPREADS_MAX / 64];
+    uint32_t choosy[SPEC_SPREADS_MAX], class = 0;
     uint32_t most = v->k < 31 && (1u << v->k) < v->n ? 1u << v->k : v->n, cap = 16;
     while (cap < 2 * most) {
         cap *= 2;
@@ -125,24 +149,29 @@ static void classify_hosts(struct view *v) {
     v->masks = scratch_array(&v->mem, (size_t)most * v->words, sizeof(uint64_t));
     v->bits = scratch_array(&v->mem, most, sizeof(uint32_t));
     uint32_t *table = scratch_array(&v->mem, cap, sizeof(uint32_t));
+    uint32_t n_choosy = part_spreads(v, choosy, easy);
     for (uint32_t p = 0; p < v->n; p++) {
-        const trl_host_view *h = view_host(v, p);
-        memset(mask, 0, v->words * sizeof(mask[0]));
-        for (uint32_t k = 0; k < v->k; k++) {
-            if (spread_matches(&v->spec->spreads[v->shares[k].spread], h)) {
-                mask[k / 64] |= 1ull << (k % 64);
+        if (p == 0 || n_choosy) {
+            memcpy(mask, easy, v->words * sizeof(mask[0]));
+            for (uint32_t c = 0; c < n_choosy; c++) {
+                uint32_t k = choosy[c];
+                bool fits = spread_matches(&v->spec->spreads[v->shares[k].spread], view_host(v, p));
+                mask[k / 64] |= (uint64_t)fits << (k % 64);
             }
+            class = class_find(v, table, cap, mask);
+            v->overlap = v->overlap || v->bits[class] > 1;
         }
-        v->class_of[p] = class_find(v, table, cap, mask);
-        if (v->bits[v->class_of[p]] == 0 && v->kind[p] != HOST_FROZEN) {
+        v->class_of[p] = class;
+        if (v->bits[class] == 0 && v->kind[p] != HOST_FROZEN) {
             v->kind[p] = HOST_OUT;
         }
-        v->overlap = v->overlap || v->bits[v->class_of[p]] > 1;
     }
 }
 
 void view_init(struct view *v, const trl_scaler_spec *spec, const trl_place_in *in) {
-    memset(v, 0, sizeof(*v));
+    scratch_init(&v->mem);
+    v->n_classes = 0;
+    v->overlap = false;
     v->spec = spec;
     v->in = in;
     v->n = in->n_hosts;
