@@ -123,6 +123,9 @@ static void check_all(struct cli *c, struct config *config, struct findings *f) 
     for (uint32_t i = 0; i < config->n_drivers; i++) {
         check_plugin(p, config, TRL_KIND_DRIVER, &config->drivers[i], f);
     }
+    for (uint32_t i = 0; i < config->n_extensions; i++) {
+        check_plugin(p, config, TRL_KIND_EXTENSION, &config->extensions[i], f);
+    }
     for (uint32_t i = 0; i < config->n_scalers; i++) {
         check_plugin(p, config, TRL_KIND_SCALER, &config->scalers[i].plugin, f);
     }

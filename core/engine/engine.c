@@ -144,6 +144,7 @@ static void pass(void *arg) {
     if (!e->synced) {
         return;
     }
+    int64_t begun_ns = engine_now(e);
     uint32_t n = e->dirty.n; /* what becomes dirty meanwhile waits for the next turn */
     for (uint32_t i = 0; i < n; i++) {
         struct desired_app *a = e->dirty.at[i];
@@ -157,6 +158,9 @@ static void pass(void *arg) {
     }
     e->dirty.n -= n;
     engine_read_configs(e);
+    if (n && e->env.on_pass) {
+        e->env.on_pass(e->env.arg, e, engine_now(e) - begun_ns);
+    }
 }
 
 void engine_post_pass(struct engine *e) {
@@ -221,6 +225,10 @@ void engine_set_active(struct engine *e, bool active) {
 
 bool engine_synced(const struct engine *e) {
     return e->synced;
+}
+
+void engine_read_load(const struct engine *e, struct engine_load *ret) {
+    *ret = (struct engine_load){e->l.n_inflight, e->dirty.n, e->active};
 }
 
 bool engine_settled(const struct engine *e) {

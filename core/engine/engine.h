@@ -44,6 +44,7 @@ struct engine_env {
      * undeployed". */
     void (*on_status)(void *arg, struct engine *e, str app, const struct app_status *s);
     void (*on_command)(void *arg, struct engine *e, const struct command_record *r);
+    void (*on_pass)(void *arg, struct engine *e, int64_t took_ns); /* or NULL */
     void *arg;
 };
 
@@ -62,6 +63,13 @@ void engine_resync(struct engine *e);
 bool engine_synced(const struct engine *e); /* the first resync is over */
 bool engine_settled(
     const struct engine *e); /* nothing dirty, nothing in flight, nothing to do later but watch */
+
+struct engine_load {
+    uint32_t in_flight; /* commands not settled */
+    uint32_t queued;    /* apps that wait for a pass */
+    bool active;        /* acting is allowed */
+};
+void engine_read_load(const struct engine *e, struct engine_load *ret);
 
 /* Reports, from host.observe/1. */
 void engine_report(struct engine *e, const trl_report *r);

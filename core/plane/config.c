@@ -21,6 +21,8 @@ static const char SCHEMA[] =
     "\"string\"}}},"
     "\"drivers\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":1,\"items\":{\"type\":\"object\","
     "\"required\":[\"plugin\"],\"properties\":{\"plugin\":{\"type\":\"string\"}}}},"
+    "\"extensions\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+    "\"plugin\"],\"properties\":{\"plugin\":{\"type\":\"string\"}}}},"
     "\"scalers\":{\"type\":\"object\",\"description\":\"trait type: plugin name, or a block with "
     "plugin\"},"
     "\"api\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
@@ -83,6 +85,15 @@ static struct plugin_choice choice(struct config *c, const struct node *n) {
                               arena_str(&c->arena, buf_str(&json)), n};
     buf_finish(&json);
     return p;
+}
+
+static struct plugin_choice *choices(struct config *c, const struct node *n, uint32_t *ret_n) {
+    struct plugin_choice *list = ARENA_ARRAY(&c->arena, struct plugin_choice, n->n + 1);
+    for (uint32_t i = 0; i < n->n; i++) {
+        list[i] = choice(c, n->items[i]);
+    }
+    *ret_n = n->n;
+    return list;
 }
 
 static str *texts(struct config *c, const struct node *n) {
@@ -153,11 +164,10 @@ static void take(struct config *c, const struct node *root, const struct schema_
         c->store = choice(c, n);
     }
     if ((n = sound(root, "drivers", found))) {
-        c->drivers = ARENA_ARRAY(&c->arena, struct plugin_choice, n->n);
-        for (uint32_t i = 0; i < n->n; i++) {
-            c->drivers[i] = choice(c, n->items[i]);
-        }
-        c->n_drivers = n->n;
+        c->drivers = choices(c, n, &c->n_drivers);
+    }
+    if ((n = sound(root, "extensions", found))) {
+        c->extensions = choices(c, n, &c->n_extensions);
     }
     if (scalers_fit && (n = sound(root, "scalers", found))) {
         take_scalers(c, n);
@@ -259,6 +269,12 @@ void config_write(const struct config *c, struct buf *out) {
     jw_array(&w);
     for (uint32_t i = 0; i < c->n_drivers; i++) {
         write_choice(&w, &c->drivers[i]);
+    }
+    jw_end_array(&w);
+    jw_key(&w, "extensions");
+    jw_array(&w);
+    for (uint32_t i = 0; i < c->n_extensions; i++) {
+        write_choice(&w, &c->extensions[i]);
     }
     jw_end_array(&w);
     jw_key(&w, "scalers");

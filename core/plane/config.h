@@ -33,6 +33,8 @@ struct config {
     uint32_t n_drivers;
     struct scaler_choice *scalers;
     uint32_t n_scalers;
+    struct plugin_choice *extensions;
+    uint32_t n_extensions;
     str api_prefix; /* "wadm.api" */
     bool multitenant;
     bool observe_only; /* allow_wadm: observe */

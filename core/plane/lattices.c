@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane/lattices.h"
 
+#include "plane/measure.h"
 #include "plane/plane_priv.h"
 
 #define LEASE_NS (15ll * 1000000000ll)
@@ -27,11 +28,17 @@ static char *lattice_id(str tenant, str name) {
 
 static void on_status(void *arg, struct engine *e, str app, const struct app_status *s) {
     struct plane *p = arg;
+    measure_status(p->measure, e, app, s);
     api_on_status(p->api, e, app, s);
+}
+
+static void on_pass(void *arg, struct engine *e, int64_t took_ns) {
+    measure_pass(((struct plane *)arg)->measure, e, took_ns);
 }
 
 static void on_command(void *arg, struct engine *e, const struct command_record *r) {
     struct plane *p = arg;
+    measure_command(p->measure, r);
     api_on_command(p->api, e, r);
 }
 
@@ -69,6 +76,7 @@ static struct lattice_slot *add(struct plane *p, str tenant, str name, const cha
                                  (int64_t)p->env.config->cleanup_interval_s * 1000000000ll,
                              .on_status = on_status,
                              .on_command = on_command,
+                             .on_pass = on_pass,
                              .arg = p};
     map_set(&p->lattices, str_c(id), s);
     map_set(&p->owners, name, s);
@@ -138,6 +146,12 @@ void lattices_link_state(struct plane *p, bool up) {
 void lattices_each(struct plane *p, void (*fn)(void *arg, struct engine *e), void *arg) {
     for (uint32_t i = 0; i < p->lattices.n; i++) {
         fn(arg, ((struct lattice_slot *)p->lattices.at[i].value)->engine);
+    }
+}
+
+void lattices_each_lease(struct plane *p, void (*fn)(void *arg, bool held), void *arg) {
+    for (uint32_t i = 0; i < p->lattices.n; i++) {
+        fn(arg, lease_held(((struct lattice_slot *)p->lattices.at[i].value)->lease));
     }
 }
 

@@ -7,7 +7,9 @@
 #include "catalog/import.h"
 #include "catalog/lease.h"
 #include "codec/json.h"
+#include "plane/extensions.h"
 #include "plane/lattices.h"
+#include "plane/measure.h"
 #include "plane/plane_priv.h"
 #include "plane/streams.h"
 
@@ -36,6 +38,10 @@ static void fail_trl(struct plane *p, str plugin, trl_status st, const trl_err *
     buf_finish(&what);
 }
 
+static void fail_extension(void *arg, const char *what, const char *text) {
+    fail(arg, what, text);
+}
+
 /* Serving. A wadm beside us would act on the same marks: it is asked for before anything is done.
  */
 
@@ -49,6 +55,7 @@ static void serve(struct plane *p) {
         api_serve(p->api);
     }
     log_info(p->env.log, "serving the API on %.*s", PSTR(p->env.config->api_prefix));
+    p->extensions = extensions_start(p, fail_extension, p);
     if (p->env.on_ready) {
         p->env.on_ready(p->env.arg, p);
     }
@@ -139,6 +146,7 @@ static void on_loaded(void *arg) {
 
 static void on_head(void *arg, const struct app *a) {
     struct plane *p = arg;
+    measure_app(p->measure, a);
     lattices_app_changed(p, a);
     if (p->api) {
         api_on_app(p->api, a);
@@ -333,6 +341,7 @@ struct plane *plane_create(const struct plane_env *env) {
     }
     p->plug =
         plug_create(env->loop, env->log, env->config->plugin_dirs, env->config->n_plugin_dirs);
+    p->measure = measure_create(p);
     loop_timer_init(&p->peer_retry, env->loop, ask_peer, p);
     loop_post(env->loop, begin, p);
     return p;
@@ -408,6 +417,10 @@ void plane_teardown(struct plane *p) {
     }
     catalog_destroy(p->catalog);
     lattices_finish(p);
+    extensions_finish(p->extensions);
+    p->extensions = NULL;
+    measure_destroy(p->measure);
+    p->measure = NULL;
     if (p->driver) {
         plug_inst_stop(p->driver, stop_store, p);
     } else {
@@ -425,6 +438,14 @@ static void drain(void *arg) {
     plane_teardown(p);
 }
 
+static void begin_drain(void *arg) {
+    struct plane *p = arg;
+    loop_timer_stop(&p->peer_retry);
+    loop_timer_init(&p->peer_retry, p->env.loop, drain, p);
+    p->drain_until_ns = loop_now_ns(p->env.loop) + 2000000000ll;
+    drain(p);
+}
+
 void plane_stop(struct plane *p, void (*done)(void *arg), void *arg) {
     p->stopping = true;
     p->on_stopped = done;
@@ -432,10 +453,11 @@ void plane_stop(struct plane *p, void (*done)(void *arg), void *arg) {
     if (!p->begun) {
         return; /* begin() goes on */
     }
-    loop_timer_stop(&p->peer_retry);
-    loop_timer_init(&p->peer_retry, p->env.loop, drain, p);
-    p->drain_until_ns = loop_now_ns(p->env.loop) + 2000000000ll;
-    drain(p);
+    if (p->extensions) {
+        extensions_stop(p->extensions, begin_drain, p);
+    } else {
+        begin_drain(p);
+    }
 }
 
 struct api *plane_api(struct plane *p) {

@@ -30,7 +30,9 @@ struct plane {
     struct kv *kv;
     struct catalog *catalog;
     struct api *api;
-    struct import *import; /* under way, else NULL */
+    struct measure *measure;
+    struct extensions *extensions; /* NULL: none, or not yet */
+    struct import *import;         /* under way, else NULL */
     struct plane_scaler *scalers;
     struct scaler_alias *aliases;
     uint32_t n_scalers;

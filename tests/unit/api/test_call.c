@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "api/journal.h"
 #include "fix.h"
 
 struct heard {
@@ -16,7 +17,7 @@ struct heard {
     char text[4096];
 };
 
-static void on_reply(void *arg, trl_status st, str json) {
+static void on_called(void *arg, trl_status st, str json) {
     struct heard *h = arg;
     h->n++;
     h->st = st;
@@ -36,7 +37,7 @@ static trl_status call(struct fix *f, const char *operation, const char *name, c
                       .body = str_c(body),
                       .caller = STR("{\"via\":\"test\"}")};
     *h = (struct heard){0};
-    trl_status st = api_call(f->h.api, &c, on_reply, h);
+    trl_status st = api_call(f->h.api, &c, on_called, h);
     if (st == TRL_OK) {
         assert_true(loop_run_until(f->h.loop, heard_it, h, HARNESS_TIMEOUT_NS));
         assert_int_equal(h->n, 1);

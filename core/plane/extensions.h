@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The plane's extensions: created and started when it serves, stopped before anything else. Behind
+ * them host.api/1 and host.events/1; health and metrics have files of their own.
+ */
+#ifndef TRELLIS_PLANE_EXTENSIONS_H
+#define TRELLIS_PLANE_EXTENSIONS_H
+
+#include "plane/plane.h"
+
+struct extensions;
+
+/* Creates and starts those of the configuration; NULL when there are none. on_failed: one of them
+ * cannot be had; text is one line. */
+struct extensions *
+extensions_start(struct plane *p, void (*on_failed)(void *arg, const char *what, const char *text),
+                 void *arg);
+/* done runs when none of them runs any more. */
+void extensions_stop(struct extensions *x, void (*done)(void *arg), void *arg);
+/* After the api is gone. NULL is fine. */
+void extensions_finish(struct extensions *x);
+/* Each with its name: for `info`. */
+uint32_t extensions_count(const struct extensions *x);
+struct plug_inst *extensions_at(const struct extensions *x, uint32_t i);
+
+#endif
