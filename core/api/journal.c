@@ -2,6 +2,7 @@
 #include "api/journal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "codec/json.h"
@@ -32,8 +33,8 @@ struct journal {
 
 static str put(char **at, str s) {
     char *p = *at;
-    for (size_t i = 0; i < s.len; i++) {
-        p[i] = s.ptr[i];
+    if (s.len) {
+        memcpy(p, s.ptr, s.len);
     }
     *at += s.len;
     return str_n(p, s.len);

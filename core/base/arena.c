@@ -38,13 +38,22 @@ str arena_str(struct arena *a, str s) {
 }
 
 str arena_printf(struct arena *a, const char *fmt, ...) {
-    struct buf b = BUF_INIT;
-    va_list ap;
+    char text[256];
+    va_list ap, again;
     va_start(ap, fmt);
-    buf_addv(&b, fmt, ap);
+    va_copy(again, ap);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    size_t len = n > 0 ? (size_t)n : 0;
+    str s = str_n(text, len);
+    if (len < sizeof(text)) {
+        s = arena_str(a, s);
+    } else {
+        char *p = arena_alloc(a, len + 1);
+        vsnprintf(p, len + 1, fmt, again);
+        s.ptr = p;
+    }
+    va_end(again);
     va_end(ap);
-    str s = arena_str(a, buf_str(&b));
-    buf_finish(&b);
     return s;
 }
 

@@ -66,16 +66,24 @@ int str_cmp_qsort(const void *a, const void *b) {
     return str_cmp(*(const str *)a, *(const str *)b);
 }
 
-static void reserve(struct buf *b, size_t more) {
-    size_t need = b->len + more + 1;
-    if (need > b->cap) {
-        size_t cap = b->cap ? b->cap : 64;
-        while (cap < need) {
-            cap += cap / 2;
-        }
-        b->ptr = mem_realloc(b->ptr, cap);
-        b->cap = cap;
+static void grow(struct buf *b, size_t need) {
+    size_t cap = b->cap ? b->cap : 64;
+    while (cap < need) {
+        cap += cap / 2;
     }
+    b->ptr = mem_realloc(b->ptr, cap);
+    b->cap = cap;
+}
+
+static inline void reserve(struct buf *b, size_t more) {
+    if (b->len + more + 1 > b->cap) {
+        grow(b, b->len + more + 1);
+    }
+}
+
+char *buf_room(struct buf *b, size_t n) {
+    reserve(b, n);
+    return b->ptr + b->len;
 }
 
 void buf_add(struct buf *b, const void *p, size_t n) {
@@ -92,18 +100,36 @@ void buf_add_str(struct buf *b, str s) {
 }
 
 void buf_add_c(struct buf *b, char c) {
-    buf_add(b, &c, 1);
+    reserve(b, 1);
+    b->ptr[b->len++] = c;
+    b->ptr[b->len] = '\0';
 }
 
+void buf_add_u64(struct buf *b, uint64_t v) {
+    char digits[20];
+    size_t n = sizeof(digits);
+    do {
+        digits[--n] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    buf_add(b, digits + n, sizeof(digits) - n);
+}
+
+/* Mostly there is room already, so it is written once. */
 void buf_addv(struct buf *b, const char *fmt, va_list ap) {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n > 0) {
+    reserve(b, 0);
+    size_t room = b->cap - b->len;
+    int n = vsnprintf(b->ptr + b->len, room, fmt, ap);
+    if (n > 0 && (size_t)n >= room) {
         reserve(b, (size_t)n);
-        vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, again);
+        n = vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, again);
+    }
+    if (n > 0) {
         b->len += (size_t)n;
     }
+    b->ptr[b->len] = '\0';
     va_end(again);
 }
 

@@ -55,6 +55,10 @@ struct buf {
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, str s);
 void buf_add_c(struct buf *b, char c);
+void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
+/* Room for n bytes behind what is there; the caller writes up to n and adds to len. A NUL is the
+ * next addition's business. */
+char *buf_room(struct buf *b, size_t n);
 __attribute__((format(printf, 2, 3))) void buf_addf(struct buf *b, const char *fmt, ...);
 __attribute__((format(printf, 2, 0))) void buf_addv(struct buf *b, const char *fmt, va_list ap);
 void buf_clear(struct buf *b);    /* keeps the memory */

@@ -26,15 +26,15 @@ struct reader {
 };
 
 static struct text_pos pos_of(struct reader *r, size_t at) {
-    for (; r->pos_at < at; r->pos_at++) {
-        unsigned char c = (unsigned char)r->text.ptr[r->pos_at];
-        if (c == '\n') {
-            r->pos.line++;
-            r->pos.column = 1;
-        } else if ((c & 0xc0) != 0x80) {
-            r->pos.column++;
-        }
+    const char *p = r->text.ptr + r->pos_at, *end = r->text.ptr + at;
+    for (const char *nl; p < end && (nl = memchr(p, '\n', (size_t)(end - p))); p = nl + 1) {
+        r->pos.line++;
+        r->pos.column = 1;
     }
+    for (; p < end; p++) {
+        r->pos.column += ((unsigned char)*p & 0xc0) != 0x80;
+    }
+    r->pos_at = at > r->pos_at ? at : r->pos_at;
     return r->pos;
 }
 
@@ -146,6 +146,10 @@ static int read_escape(struct reader *r, char **out) {
 static int read_string(struct reader *r, str *ret) {
     char *start = r->copy + ++r->i, *out = start;
     for (;;) {
+        size_t n = utf8_plain(r->text.ptr + r->i, r->text.len - r->i);
+        memcpy(out, r->text.ptr + r->i, n);
+        out += n;
+        r->i += n;
         int c = peek(r);
         if (c < 0) {
             return fail(r, "the text ends within a string");
@@ -168,11 +172,11 @@ static int read_string(struct reader *r, str *ret) {
             }
             continue;
         }
-        size_t n = utf8_next(r->text.ptr + r->i, r->text.len - r->i, NULL);
+        n = utf8_next(r->text.ptr + r->i, r->text.len - r->i, NULL);
         if (n == 0) {
             return fail(r, "a byte that is not UTF-8");
         }
-        memmove(out, r->text.ptr + r->i, n);
+        memcpy(out, r->text.ptr + r->i, n);
         out += n;
         r->i += n;
     }

@@ -78,25 +78,29 @@ static void add_escaped(struct buf *out, unsigned char c) {
 }
 
 static void add_quoted(struct buf *out, str s) {
-    size_t from = 0, i = 0;
-    buf_add_c(out, '"');
+    size_t i = utf8_plain(s.ptr, s.len);
+    char *to = buf_room(out, i + 2);
+    *to++ = '"';
+    if (i) {
+        memcpy(to, s.ptr, i);
+    }
+    out->len += i + 1;
     while (i < s.len) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        size_t n = utf8_next(s.ptr + i, s.len - i, NULL);
-        if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
-            i += n;
-            continue;
+        size_t n = utf8_plain(s.ptr + i, s.len - i);
+        buf_add(out, s.ptr + i, n);
+        i += n;
+        if (i == s.len) {
+            break;
         }
-        buf_add(out, s.ptr + from, i - from);
-        if (n == 0) {
+        n = utf8_next(s.ptr + i, s.len - i, NULL);
+        if (n == 1) {
+            add_escaped(out, (unsigned char)s.ptr[i]);
+        } else if (n == 0) {
             buf_add(out, "\xef\xbf\xbd", 3);
         } else {
-            add_escaped(out, c);
+            buf_add(out, s.ptr + i, n);
         }
-        from = ++i;
-    }
-    if (i > from) {
-        buf_add(out, s.ptr + from, i - from);
+        i += n ? n : 1;
     }
     buf_add_c(out, '"');
 }
@@ -134,7 +138,7 @@ void jw_cstr(struct jw *w, const char *s) {
 
 void jw_u64(struct jw *w, uint64_t v) {
     lead(w);
-    buf_addf(w->out, "%llu", (unsigned long long)v);
+    buf_add_u64(w->out, v);
     w->comma = true;
 }
 

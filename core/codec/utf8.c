@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/utf8.h"
 
+#include <string.h>
+
 size_t utf8_next(const char *p, size_t n, uint32_t *ret_cp) {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     if (n == 0) {
@@ -26,6 +28,29 @@ size_t utf8_next(const char *p, size_t n, uint32_t *ret_cp) {
         *ret_cp = cp;
     }
     return len;
+}
+
+/* Eight bytes at once: the top bit of each byte of the result says that the byte is to be looked
+ * at. Borrows may mark too many bytes above one that is marked rightly, never too few. */
+static uint64_t odd_bytes(uint64_t x) {
+    const uint64_t ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
+    uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+    return (x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+}
+
+size_t utf8_plain(const char *p, size_t n) {
+    size_t i = 0;
+    for (uint64_t x; i + sizeof(x) <= n; i += sizeof(x)) {
+        memcpy(&x, p + i, sizeof(x));
+        if (odd_bytes(x)) {
+            break;
+        }
+    }
+    while (i < n && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x80 && p[i] != '"' &&
+           p[i] != '\\') {
+        i++;
+    }
+    return i;
 }
 
 size_t utf8_put(char *out, uint32_t cp) {
