@@ -2,7 +2,6 @@
 #include "base/digest.h"
 
 #include <sodium.h>
-#include <stdio.h>
 
 void digest_sha256_hex(const str *parts, uint32_t n, char ret[65]) {
     crypto_hash_sha256_state st;
@@ -13,6 +12,15 @@ void digest_sha256_hex(const str *parts, uint32_t n, char ret[65]) {
     }
     crypto_hash_sha256_final(&st, out);
     sodium_bin2hex(ret, 65, out, sizeof(out));
+}
+
+void digest_128(const str *parts, uint32_t n, unsigned char ret[16]) {
+    crypto_generichash_state st;
+    crypto_generichash_init(&st, NULL, 0, 16);
+    for (uint32_t i = 0; i < n; i++) {
+        crypto_generichash_update(&st, (const unsigned char *)parts[i].ptr, parts[i].len);
+    }
+    crypto_generichash_final(&st, ret, 16);
 }
 
 static void ulid_bits(int64_t unix_ms, struct rng *r, uint8_t b[16]) {
@@ -40,9 +48,15 @@ void ulid_text(int64_t unix_ms, struct rng *r, char ret[27]) {
 }
 
 void ulid_uuid_text(int64_t unix_ms, struct rng *r, char ret[37]) {
+    static const char hex[] = "0123456789abcdef";
     uint8_t b[16];
     ulid_bits(unix_ms, r, b);
-    snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-             b[14], b[15]);
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *ret++ = '-';
+        }
+        *ret++ = hex[b[i] >> 4];
+        *ret++ = hex[b[i] & 15];
+    }
+    *ret = '\0';
 }

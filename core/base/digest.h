@@ -9,6 +9,8 @@
 #include "base/str.h"
 
 void digest_sha256_hex(const str *parts, uint32_t n, char ret[65]); /* of the plain concatenation */
+/* 128 bits, to tell contents apart; not text. */
+void digest_128(const str *parts, uint32_t n, unsigned char ret[16]);
 #define ULID_LEN 26
 void ulid_text(int64_t unix_ms, struct rng *r, char ret[27]); /* Crockford base32, upper case */
 void ulid_uuid_text(int64_t unix_ms, struct rng *r,
