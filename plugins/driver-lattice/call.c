@@ -25,14 +25,16 @@ static void on_reply(void *arg, trl_status st, const trl_msg *m) {
     struct call *c = arg;
     struct call kept = *c;
     struct answer a = {.st = st};
-    struct reply r = {.j_root = NULL};
-    if (st == TRL_OK && m && decode_reply(m->payload, &r) == 0) {
+    struct reply r;
+    struct jtree tree = jtree_take(&kept.d->tree);
+    if (st == TRL_OK && m && decode_reply(&tree, m->payload, &r) == 0) {
         a.success = r.success;
         a.message = r.message;
         a.b_response = r.b_response;
     } else if (st == TRL_OK && m) {
         driver_garbage(c->l->d, m->subject, "reply");
         if (c->many) {
+            jtree_give(&kept.d->tree, &tree);
             return; /* one bad answer must not hide the others */
         }
         a.st = TRL_E_INTERNAL;
@@ -45,7 +47,7 @@ static void on_reply(void *arg, trl_status st, const trl_msg *m) {
         free(c);
     }
     kept.fn(kept.arg, &a);
-    json_decref(r.j_root);
+    jtree_give(&kept.d->tree, &tree);
 }
 
 static struct call *start(struct lattice *l, char *operation, char *body, int64_t timeout_ns,

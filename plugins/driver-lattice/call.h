@@ -13,7 +13,7 @@ struct answer {
     trl_status st; /* of the request; TRL_E_INTERNAL: the reply was garbage */
     int success;   /* what the host said; only with TRL_OK */
     trl_str message;
-    const json_t *b_response; /* NULL: none */
+    const struct jnode *b_response; /* NULL: none */
 };
 typedef void (*answer_fn)(void *arg, const struct answer *a);
 

@@ -211,10 +211,11 @@ static void start_job(struct conf_job *j) {
 
 void configs_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     int put = a->verb == TRL_DO_CONFIG_PUT;
-    json_t *j_map = put ? json_loadb(a->body.ptr ? a->body.ptr : "", a->body.len, 0, NULL) : NULL;
+    struct jtree tree = jtree_take(&l->d->tree);
+    const struct jnode *b_map = put ? jtree_parse(&tree, a->body.ptr, a->body.len) : NULL;
     uint64_t hash = 0;
-    int bad_body = put && decode_config_hash(j_map, &hash) < 0;
-    json_decref(j_map);
+    int bad_body = put && decode_config_hash(b_map, &hash) < 0;
+    jtree_give(&l->d->tree, &tree);
     if (!text_is_token(a->name) || bad_body) {
         op_refuse(l->d, op, TRL_E_INVALID,
                   bad_body ? STR_LIT("a config is a JSON object whose values are strings")

@@ -51,23 +51,22 @@ void driver_garbage(struct trl_inst *d, trl_str subject, const char *what) {
     }
 }
 
-static int64_t ms_of(const json_t *b_config, const char *key, int64_t otherwise) {
-    const json_t *b = json_object_get(b_config, key);
-    return (json_is_integer(b) ? json_integer_value(b) : otherwise) * NS_PER_MS;
+static int64_t ms_of(const struct jnode *b_config, const char *key, int64_t otherwise) {
+    const struct jnode *b = jnode_get(b_config, key);
+    return (jnode_is(b, J_INT) ? b->integer : otherwise) * NS_PER_MS;
 }
 
-static char *text_of(const json_t *b_config, const char *key, const char *otherwise) {
+static char *text_of(const struct jnode *b_config, const char *key, const char *otherwise) {
     trl_str s = decode_str(b_config, key);
     return text_dup(s.len ? s : trl_cstr(otherwise));
 }
 
-static trl_status read_lattices(struct settings *s, const json_t *b_list, trl_err *err) {
-    size_t n = json_array_size(b_list);
-    int all = !b_list || n == 0;
+static trl_status read_lattices(struct settings *s, const struct jnode *b_list, trl_err *err) {
+    size_t n = jnode_count(b_list), i = 0;
+    int all = n == 0;
     s->lattices = x_zalloc_n(n, sizeof(*s->lattices));
-    for (size_t i = 0; i < n; i++) {
-        trl_str name = trl_strn(json_string_value(json_array_get(b_list, i)),
-                                json_string_length(json_array_get(b_list, i)));
+    JNODE_EACH(b_list, b) {
+        trl_str name = jnode_str(b);
         const char *slash = name.len ? memchr(name.ptr, '/', name.len) : NULL;
         size_t head = slash ? (size_t)(slash - name.ptr) : 0;
         trl_str tail = slash ? trl_strn(slash + 1, name.len - head - 1) : name;
@@ -81,6 +80,7 @@ static trl_status read_lattices(struct settings *s, const json_t *b_list, trl_er
         } else {
             s->lattices[s->n_lattices++] = text_dup(name);
         }
+        i++;
     }
     if (all) {
         while (s->n_lattices) {
@@ -107,27 +107,29 @@ static void settings_finish(struct settings *s) {
 
 /* s: zeroed; to be finished also after a failure. */
 static trl_status read_settings(struct settings *s, trl_str config, trl_err *err) {
-    json_t *j = json_loadb(config.len ? config.ptr : "{}", config.len ? config.len : 2, 0, NULL);
+    struct jtree tree = {.n = 0};
+    const struct jnode *b =
+        jtree_parse(&tree, config.len ? config.ptr : "{}", config.len ? config.len : 2);
     trl_status st = TRL_OK;
-    if (!json_is_object(j)) {
-        json_decref(j);
+    if (!jnode_is(b, J_OBJECT)) {
+        jtree_finish(&tree);
         return trl_errf(err, TRL_E_INVALID, "the configuration is no JSON object");
     }
-    s->ctl_prefix = text_of(j, "ctl_prefix", "wasmbus.ctl");
-    s->event_prefix = text_of(j, "event_prefix", "wasmbus.evt");
-    s->multitenant = json_is_true(json_object_get(j, "multitenant"));
-    s->stop_with_ref = json_is_true(json_object_get(j, "stop_with_ref"));
-    s->timeout_ns = ms_of(j, "timeout_ms", 2000);
-    s->ping_ns = ms_of(j, "ping_ms", 1000);
-    s->audit_ns = ms_of(j, "audit_ms", 300000);
-    s->preflight_ns = ms_of(j, "preflight_ms", 60000);
+    s->ctl_prefix = text_of(b, "ctl_prefix", "wasmbus.ctl");
+    s->event_prefix = text_of(b, "event_prefix", "wasmbus.evt");
+    s->multitenant = jnode_is(jnode_get(b, "multitenant"), J_TRUE);
+    s->stop_with_ref = jnode_is(jnode_get(b, "stop_with_ref"), J_TRUE);
+    s->timeout_ns = ms_of(b, "timeout_ms", 2000);
+    s->ping_ns = ms_of(b, "ping_ms", 1000);
+    s->audit_ns = ms_of(b, "audit_ms", 300000);
+    s->preflight_ns = ms_of(b, "preflight_ms", 60000);
     if (!prefix_ok(s->ctl_prefix) || !prefix_ok(s->event_prefix)) {
         st = trl_errf(err, TRL_E_INVALID,
                       "ctl_prefix and event_prefix are tokens joined by '.', without wildcards");
     } else {
-        st = read_lattices(s, json_object_get(j, "lattices"), err);
+        st = read_lattices(s, jnode_get(b, "lattices"), err);
     }
-    json_decref(j);
+    jtree_finish(&tree);
     return st;
 }
 
@@ -218,6 +220,7 @@ static void destroy(trl_inst *d) {
     free(d->subs);
     names_finish(&d->strangers);
     u64map_finish(&d->ops);
+    jtree_finish(&d->tree);
     inventory_finish(&d->inv);
     free(d->link_in.lists);
     settings_finish(&d->set);

@@ -13,7 +13,7 @@
 struct event {
     struct lattice *l;
     trl_str source; /* the host that says it: data.host_id is whatever a request said */
-    const json_t *b_data;
+    const struct jnode *b_data;
 };
 
 /* All return 0, or -1: garbage. */
@@ -53,8 +53,7 @@ static int on_stopped(const struct event *e) {
 
 static int on_labels(const struct event *e) {
     struct inventory *inv = &e->l->d->inv;
-    if (!json_is_object(json_object_get(e->b_data, "labels")) ||
-        decode_labels(e->b_data, inv) < 0) {
+    if (!jnode_is(jnode_get(e->b_data, "labels"), J_OBJECT) || decode_labels(e->b_data, inv) < 0) {
         return -1;
     }
     struct host *h = host_ensure(e->l, e->source);
@@ -275,13 +274,14 @@ static void meet(struct trl_inst *d, trl_str id) {
 
 static void handle(struct lattice *l, trl_str subject, trl_bytes payload,
                    int (*fn)(const struct event *e)) {
+    struct trl_inst *d = l->d;
     struct event e = {.l = l};
-    json_t *j_root = NULL;
-    if (decode_event(payload, &j_root, &e.b_data, &e.source) < 0 || !text_is_token(e.source) ||
+    struct jtree tree = jtree_take(&d->tree);
+    if (decode_event(&tree, payload, &e.b_data, &e.source) < 0 || !text_is_token(e.source) ||
         fn(&e) < 0) {
-        driver_garbage(l->d, subject, "event");
+        driver_garbage(d, subject, "event");
     }
-    json_decref(j_root);
+    jtree_give(&d->tree, &tree);
 }
 
 void events_on_message(void *arg, const trl_msg *m) {

@@ -159,10 +159,11 @@ static void on_check(void *arg, const struct answer *a) {
     struct link_job *j = arg;
     struct trl_inst *d = j->s->l->d;
     const trl_link *wanted = j->dels_left || j->put_left ? j->link : j->siblings[j->i_sibling];
-    int there = 0, same_key = 0, clear = answer_ok(a) && json_is_array(a->b_response);
+    int there = 0, same_key = 0, clear = answer_ok(a) && jnode_is(a->b_response, J_ARRAY);
     j->call = NULL;
-    for (size_t i = 0; clear && i < json_array_size(a->b_response); i++) {
-        clear = decode_link(json_array_get(a->b_response, i), &d->link_in) == 0;
+    for (const struct jnode *b = clear ? jnode_first(a->b_response) : NULL; clear && b;
+         b = jnode_next(a->b_response, b)) {
+        clear = decode_link(b, &d->link_in) == 0;
         if (clear) {
             const trl_link *k = &d->link_in.link;
             same_key |= link_same_key(k, wanted);

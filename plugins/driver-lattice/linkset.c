@@ -183,16 +183,17 @@ void linkset_destroy(struct lattice *l) {
 }
 
 /* Replaces everything known by what link.get said, and reports it. -1: garbage. */
-int linkset_replace(struct lattice *l, const json_t *b_list) {
+int linkset_replace(struct lattice *l, const struct jnode *b_list) {
     struct trl_inst *d = l->d;
-    size_t n = json_array_size(b_list);
-    if (!json_is_array(b_list)) {
+    size_t n = 0;
+    if (!jnode_is(b_list, J_ARRAY)) {
         return -1;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (decode_link(json_array_get(b_list, i), &d->link_in) < 0) {
+    JNODE_EACH(b_list, b) {
+        if (decode_link(b, &d->link_in) < 0) {
             return -1; /* part of the links would look like the others were gone */
         }
+        n++;
     }
     for (size_t i = 0; i < l->sources.cap; i++) {
         if (l->sources.slots[i].key) {
@@ -200,8 +201,8 @@ int linkset_replace(struct lattice *l, const json_t *b_list) {
         }
     }
     trl_link *all = x_zalloc_n(n, sizeof(*all));
-    for (size_t i = 0; i < n; i++) {
-        decode_link(json_array_get(b_list, i), &d->link_in);
+    JNODE_EACH(b_list, b) {
+        decode_link(b, &d->link_in);
         remember(l, &d->link_in.link);
     }
     size_t filled = 0;

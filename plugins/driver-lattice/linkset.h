@@ -32,7 +32,7 @@ void linkset_put(struct lattice *l, const trl_link *link);
 /* Forgets the link (target empty: all with the key) and reports it gone. */
 void linkset_drop(struct lattice *l, const trl_link *link);
 /* What link.get said replaces everything known; reported in full. -1: garbage, nothing changed. */
-int linkset_replace(struct lattice *l, const json_t *b_list);
+int linkset_replace(struct lattice *l, const struct jnode *b_list);
 void linkset_destroy(struct lattice *l);
 
 /* Links moved just now: a link.get may still be behind for a second. */

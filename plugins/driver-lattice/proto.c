@@ -1,132 +1,145 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto.h"
 
-#include <jansson.h>
+#include <stdio.h>
 
+#include "../common/jtree.h"
+#include "../common/jwrite.h"
 #include "text.h"
 
 char *proto_op(const char *operation, trl_str token) {
     return text_format("%s.%.*s", operation, STR_ARG(token));
 }
 
-static json_t *string_of(trl_str s) {
-    return json_stringn(s.ptr ? s.ptr : "", s.len);
+static void add_str(struct jwrite *w, const char *key, trl_str value) {
+    jwrite_key(w, trl_cstr(key));
+    jwrite_str(w, value);
 }
 
-/* 0, or 1 when the text is no UTF-8: jansson refuses the NULL that string_of gives then. */
-static int set_str(json_t *b_object, const char *key, trl_str value) {
-    return json_object_set_new(b_object, key, string_of(value)) != 0;
-}
-
-static int set_list(json_t *b_object, const char *key, const trl_str *list, uint32_t n) {
-    json_t *j_list = json_array();
-    int bad = 0;
+static void add_list(struct jwrite *w, const char *key, const trl_str *list, uint32_t n) {
+    jwrite_key(w, trl_cstr(key));
+    jwrite_open(w, '[');
     for (uint32_t i = 0; i < n; i++) {
-        bad |= json_array_append_new(j_list, string_of(list[i])) != 0;
+        jwrite_str(w, list[i]);
     }
-    return bad | (json_object_set_new(b_object, key, j_list) != 0);
+    jwrite_close(w, ']');
 }
 
-static int set_map(json_t *b_object, const char *key, const trl_label *labels, uint32_t n) {
-    json_t *j_map = json_object();
-    int bad = 0;
+static void add_map(struct jwrite *w, const char *key, const trl_label *labels, uint32_t n) {
+    jwrite_key(w, trl_cstr(key));
+    jwrite_open(w, '{');
     for (uint32_t i = 0; i < n; i++) {
-        bad |= json_object_setn_new(j_map, labels[i].key.ptr ? labels[i].key.ptr : "",
-                                    labels[i].key.len, string_of(labels[i].value)) != 0;
+        jwrite_key(w, labels[i].key);
+        jwrite_str(w, labels[i].value);
     }
-    return bad | (json_object_set_new(b_object, key, j_map) != 0);
+    jwrite_close(w, '}');
 }
 
-static char *finish(json_t *j_object, int bad) {
-    char *text = bad ? NULL : json_dumps(j_object, JSON_COMPACT);
-    json_decref(j_object);
-    return text;
+static char *finish(struct jwrite *w) {
+    jwrite_close(w, '}');
+    return jwrite_take(w);
 }
 
 /* Limits come as the core has them: numbers or strings. Hosts want strings. */
-static int set_limits(json_t *b_object, trl_str limits) {
-    const char *key;
-    json_t *b_value;
-    json_t *j_in = json_loadb(limits.ptr ? limits.ptr : "", limits.len, 0, NULL);
-    json_t *j_out = json_object();
-    int bad = !json_is_object(j_in);
-    json_object_foreach(j_in, key, b_value) {
-        if (json_is_integer(b_value)) {
-            char *digits = text_format("%lld", (long long)json_integer_value(b_value));
-            bad |= json_object_set_new(j_out, key, json_string(digits)) != 0;
-            free(digits);
-        } else if (json_is_string(b_value)) {
-            bad |= json_object_set(j_out, key, b_value) != 0;
-        } else if (!json_is_null(b_value)) {
-            bad = 1;
+static void add_limits(struct jwrite *w, trl_str limits) {
+    struct jtree tree = {.n = 0};
+    const struct jnode *b_limits = jtree_parse(&tree, limits.ptr, limits.len);
+    w->bad |= !jnode_is(b_limits, J_OBJECT);
+    jwrite_key(w, STR_LIT("component_limits"));
+    jwrite_open(w, '{');
+    JNODE_EACH(b_limits, b) {
+        char digits[24];
+        trl_str text = jnode_str(b);
+        if (b->kind == J_INT) {
+            int n = snprintf(digits, sizeof(digits), "%lld", (long long)b->integer);
+            text = trl_strn(digits, (size_t)n);
         }
+        if (text.ptr) {
+            jwrite_key(w, b->key);
+            jwrite_str(w, text);
+        }
+        w->bad |= !text.ptr && b->kind != J_NULL;
     }
-    json_decref(j_in);
-    return bad | (json_object_set_new(b_object, "component_limits", j_out) != 0);
+    jwrite_close(w, '}');
+    jtree_finish(&tree);
 }
 
 char *proto_scale(const struct scale *s) {
-    json_t *j = json_object();
-    int bad = set_str(j, "component_ref", s->image) | set_str(j, "component_id", s->unit_id);
-    bad |= json_object_set_new(j, "count", json_integer((json_int_t)s->count)) != 0;
-    bad |= set_map(j, "annotations", s->annotations, s->n_annotations);
-    bad |= set_list(j, "config", s->config_names, s->n_config_names);
-    bad |= json_object_set_new(j, "allow_update", json_false()) != 0;
-    bad |= set_str(j, "host_id", s->host_id);
+    struct jwrite w = {.len = 0};
+    jwrite_open(&w, '{');
+    add_str(&w, "component_ref", s->image);
+    add_str(&w, "component_id", s->unit_id);
+    jwrite_key(&w, STR_LIT("count"));
+    jwrite_u64(&w, s->count);
+    add_map(&w, "annotations", s->annotations, s->n_annotations);
+    add_list(&w, "config", s->config_names, s->n_config_names);
+    jwrite_key(&w, STR_LIT("allow_update"));
+    jwrite_false(&w);
+    add_str(&w, "host_id", s->host_id);
     if (s->limits.len) {
-        bad |= set_limits(j, s->limits);
+        add_limits(&w, s->limits);
     }
-    return finish(j, bad);
+    return finish(&w);
 }
 
 char *proto_provider_start(const struct scale *s) {
-    json_t *j = json_object();
-    int bad = set_str(j, "provider_ref", s->image) | set_str(j, "provider_id", s->unit_id);
-    bad |= set_map(j, "annotations", s->annotations, s->n_annotations);
-    bad |= set_list(j, "config", s->config_names, s->n_config_names);
-    bad |= set_str(j, "host_id", s->host_id);
-    return finish(j, bad);
+    struct jwrite w = {.len = 0};
+    jwrite_open(&w, '{');
+    add_str(&w, "provider_ref", s->image);
+    add_str(&w, "provider_id", s->unit_id);
+    add_map(&w, "annotations", s->annotations, s->n_annotations);
+    add_list(&w, "config", s->config_names, s->n_config_names);
+    add_str(&w, "host_id", s->host_id);
+    return finish(&w);
 }
 
 char *proto_provider_stop(trl_str host_id, trl_str unit_id) {
-    json_t *j = json_object();
-    int bad = set_str(j, "provider_id", unit_id) | set_str(j, "host_id", host_id);
-    return finish(j, bad);
+    struct jwrite w = {.len = 0};
+    jwrite_open(&w, '{');
+    add_str(&w, "provider_id", unit_id);
+    add_str(&w, "host_id", host_id);
+    return finish(&w);
 }
 
-static int set_link_key(json_t *b_object, const trl_link *l) {
-    return set_str(b_object, "source_id", l->source) | set_str(b_object, "name", l->name) |
-           set_str(b_object, "wit_namespace", l->ns) | set_str(b_object, "wit_package", l->package);
+static void open_link(struct jwrite *w, const trl_link *l) {
+    jwrite_open(w, '{');
+    add_str(w, "source_id", l->source);
+    add_str(w, "name", l->name);
+    add_str(w, "wit_namespace", l->ns);
+    add_str(w, "wit_package", l->package);
 }
 
 char *proto_link_put(const trl_link *l) {
-    json_t *j = json_object();
-    int bad = set_link_key(j, l) | set_str(j, "target", l->target);
-    bad |= set_list(j, "interfaces", l->interfaces, l->n_interfaces);
-    bad |= set_list(j, "source_config", l->source_config, l->n_source_config);
-    bad |= set_list(j, "target_config", l->target_config, l->n_target_config);
-    return finish(j, bad);
+    struct jwrite w = {.len = 0};
+    open_link(&w, l);
+    add_str(&w, "target", l->target);
+    add_list(&w, "interfaces", l->interfaces, l->n_interfaces);
+    add_list(&w, "source_config", l->source_config, l->n_source_config);
+    add_list(&w, "target_config", l->target_config, l->n_target_config);
+    return finish(&w);
 }
 
 char *proto_link_del(const trl_link *l) {
-    json_t *j = json_object();
-    int bad = set_link_key(j, l);
-    return finish(j, bad);
+    struct jwrite w = {.len = 0};
+    open_link(&w, l);
+    return finish(&w);
 }
 
 char *proto_label(trl_str key, trl_str value) {
-    json_t *j = json_object();
-    int bad = set_str(j, "key", key);
+    struct jwrite w = {.len = 0};
+    jwrite_open(&w, '{');
+    add_str(&w, "key", key);
     if (value.ptr) {
-        bad |= set_str(j, "value", value);
+        add_str(&w, "value", value);
     }
-    return finish(j, bad);
+    return finish(&w);
 }
 
 char *proto_host_stop(trl_str host_id) {
-    json_t *j = json_object();
-    int bad = set_str(j, "host_id", host_id);
-    return finish(j, bad);
+    struct jwrite w = {.len = 0};
+    jwrite_open(&w, '{');
+    add_str(&w, "host_id", host_id);
+    return finish(&w);
 }
 
 trl_str proto_provider_image(trl_str image) {

@@ -48,22 +48,22 @@ static void event(struct tally *t, const char *subject, const json_t *b_data) {
 
 static void answer(struct tally *t, const char *request, const json_t *b_data) {
     char *body = json_dumps(b_data, JSON_COMPACT);
+    struct jtree tree = {.n = 0};
     struct reply r;
     struct inventory inv = {.n_entries = 0};
     struct link_scratch ls = {.cap = 0};
-    assert_int_equal(decode_reply((trl_bytes){body, strlen(body)}, &r), 0);
+    assert_int_equal(decode_reply(&tree, (trl_bytes){body, strlen(body)}, &r), 0);
     for (size_t i = 0; i < 8; i++) {
         t->texts[i] |= strstr(member(b_data, "message"), wanted_texts[i]) != NULL;
     }
     if (r.success && strstr(request, ".host.get.")) {
         assert_int_equal(decode_inventory(r.b_response, &inv), 0);
-        assert_int_equal(inv.n_entries,
-                         json_array_size(json_object_get(r.b_response, "components")) +
-                             json_array_size(json_object_get(r.b_response, "providers")));
+        assert_int_equal(inv.n_entries, jnode_count(jnode_get(r.b_response, "components")) +
+                                            jnode_count(jnode_get(r.b_response, "providers")));
         t->inventories++;
     } else if (r.success && strstr(request, ".link.get")) {
-        for (size_t i = 0; i < json_array_size(r.b_response); i++) {
-            assert_int_equal(decode_link(json_array_get(r.b_response, i), &ls), 0);
+        JNODE_EACH(r.b_response, b) {
+            assert_int_equal(decode_link(b, &ls), 0);
             t->links++;
         }
     } else if (r.success && strstr(request, ".config.get.") && r.b_response) {
@@ -74,7 +74,7 @@ static void answer(struct tally *t, const char *request, const json_t *b_data) {
         assert_true(decode_str(r.b_response, "id").len == 56);
         t->pongs++;
     }
-    json_decref(r.j_root);
+    jtree_finish(&tree);
     inventory_finish(&inv);
     free(ls.lists);
     free(body);

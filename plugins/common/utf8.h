@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * UTF-8 in JSON texts, strictly: no surrogates, nothing overlong, nothing above U+10FFFF.
+ */
+#ifndef PLUGINS_COMMON_UTF8_H
+#define PLUGINS_COMMON_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of the sequence at p (1-4), 0 when it is not valid within n bytes. */
+static inline size_t utf8_next(const char *p, size_t n) {
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char c = n ? (unsigned char)p[0] : 0xff;
+    size_t len = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
+    uint32_t cp = c & (0x7fu >> len);
+    if (len == 0 || len > n) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        unsigned char d = (unsigned char)p[i];
+        if ((d & 0xc0) != 0x80) {
+            return 0;
+        }
+        cp = cp << 6 | (d & 0x3f);
+    }
+    return len > 1 && (cp < least[len] || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) ? 0 : len;
+}
+
+/* Bytes at p that stand in a JSON string as they are, each a character of ASCII. */
+static inline size_t utf8_plain(const char *p, size_t n) {
+    size_t i = 0;
+    while (i < n && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x80 && p[i] != '"' &&
+           p[i] != '\\') {
+        i++;
+    }
+    return i;
+}
+
+#endif
