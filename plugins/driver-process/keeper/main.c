@@ -311,9 +311,37 @@ static int begin(struct keeper *k, char *why, size_t cap) {
     return k->pid < 0 ? -1 : 0;
 }
 
+/* trellis-keeper --check DIRECTORY: the program that says whether the process is well, run like the
+ * process itself. Its exit status is ours; SIGTERM ends it. */
+static int run_check(const char *dir) {
+    struct spec s = {.text = NULL};
+    char why[384] = "";
+    sigset_t set;
+    int status = 0, signum = 0, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (chdir(dir) < 0 || spec_read(&s, KEEPER_SPEC, why, sizeof(why)) < 0 || !s.check[0]) {
+        return 126;
+    }
+    s.argv = s.check;
+    s.n_fds = 0;
+    pid_t pid = child_start(&s, null, null, why, sizeof(why));
+    while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
+        if (sigwait(&set, &signum) == 0 && signum == SIGTERM) {
+            kill(-pid, SIGKILL);
+        }
+    }
+    return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+}
+
 int main(int argc, char **argv) {
     static struct keeper k; /* two log buffers: too large for some stacks */
     char why[384] = "";
+    if (argc == 3 && strcmp(argv[1], "--check") == 0) {
+        return run_check(argv[2]);
+    }
     if (argc != 2 || fcntl(KEEPER_FD_RESULT, F_GETFD) < 0) {
         fprintf(stderr, "trellis-keeper is started by Trellis, one for each process it runs.\n");
         return 2;

@@ -96,7 +96,7 @@ static int set(struct spec *s, const char *key, const char *value) {
 }
 
 int spec_read(struct spec *s, const char *path, char *why, size_t cap) {
-    size_t n = 0, entries = 0, n_argv = 0, n_env = 0;
+    size_t n = 0, entries = 0, n_argv = 0, n_env = 0, n_check = 0;
     *s = (struct spec){.uid = -1, .gid = -1, .log_bytes = 10u << 20, .log_files = 2};
     s->stop_ms = 10000;
     s->text = slurp(path, &n, why, cap);
@@ -109,7 +109,8 @@ int spec_read(struct spec *s, const char *path, char *why, size_t cap) {
     }
     s->argv = calloc(entries + 1, sizeof(*s->argv));
     s->env = calloc(entries + 1, sizeof(*s->env));
-    if (!s->argv || !s->env) {
+    s->check = calloc(entries + 1, sizeof(*s->check));
+    if (!s->argv || !s->env || !s->check) {
         snprintf(why, cap, "out of memory");
         return -1;
     }
@@ -122,6 +123,8 @@ int spec_read(struct spec *s, const char *path, char *why, size_t cap) {
             s->argv[n_argv++] = value;
         } else if (value && strcmp(at, "env") == 0) {
             s->env[n_env++] = value;
+        } else if (value && strcmp(at, "check") == 0) {
+            s->check[n_check++] = value;
         } else if (!value || set(s, at, value) < 0) {
             snprintf(why, cap, "its specification has an entry '%s' that is not understood", at);
             return -1;
@@ -139,4 +142,5 @@ void spec_finish(struct spec *s) {
     free(s->text);
     free(s->argv);
     free(s->env);
+    free(s->check);
 }

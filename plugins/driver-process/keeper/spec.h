@@ -18,7 +18,7 @@ struct spec_limit {
 
 struct spec {
     char *text;
-    char **argv, **env; /* owned arrays, NULL-terminated */
+    char **argv, **env, **check; /* owned arrays, NULL-terminated; check: of its health */
     const char *dir;    /* working directory */
     const char *cgroup; /* of this instance; NULL: none */
     const char *memory_max, *cpu_max, *pids_max, *fdnames;

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../common/xmem.h"
+
+char *text_dup(trl_str s) {
+    char *c = x_alloc(s.len + 1);
+    if (s.len) {
+        memcpy(c, s.ptr, s.len);
+    }
+    c[s.len] = '\0';
+    return c;
+}
+
+char *text_format(const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    size_t cap = n < 0 ? 1 : (size_t)n + 1;
+    char *c = x_zalloc(cap);
+    va_start(ap, fmt);
+    vsnprintf(c, cap, fmt, ap);
+    va_end(ap);
+    return c;
+}
+
+void text_line(char *to, size_t cap, const char *from) {
+    size_t len = strlen(from), n = len < cap - 1 ? len : cap - 1;
+    while (n < len && n > 0 && ((unsigned char)from[n] & 0xc0u) == 0x80u) {
+        n--;
+    }
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (unsigned char)from[i] < ' ' ? ' ' : from[i];
+    }
+    to[n] = '\0';
+}
+
+uint64_t text_hash(uint64_t h, const char *text) {
+    return trl_hash_more(h, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+const char *j_str(const json_t *o, const char *key, const char *otherwise) {
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : otherwise;
+}
+
+int64_t j_int(const json_t *o, const char *key, int64_t otherwise) {
+    const json_t *v = json_object_get(o, key);
+    return json_is_integer(v) ? json_integer_value(v) : otherwise;
+}
+
+json_t *j_of(trl_str s) {
+    json_t *j = json_stringn(s.ptr ? s.ptr : "", s.len);
+    return j ? j : json_string("");
+}
+
+/* Tickets */
+
+void ticket_open(struct ticket *t, struct trl_inst *d, trl_op *op) {
+    t->d = d;
+    t->op = op;
+    if (op) {
+        u64map_put(&d->ops, u64map_ptr_key(op), t);
+    }
+}
+
+static trl_op *close_ticket(struct ticket *t) {
+    trl_op *op = t->op;
+    t->op = NULL;
+    if (op) {
+        u64map_take(&t->d->ops, u64map_ptr_key(op));
+    }
+    return op;
+}
+
+void ticket_ok(struct ticket *t) {
+    trl_op *op = close_ticket(t);
+    if (op) {
+        trl_op_ok(t->d->host, op);
+    }
+}
+
+void ticket_fail(struct ticket *t, trl_status st, const char *text) {
+    trl_op *op = close_ticket(t);
+    if (op) {
+        op_refuse(t->d, op, st, "%s", text);
+    }
+}
+
+void tickets_cancel(struct trl_inst *d, trl_op *op) {
+    if (op) {
+        struct ticket *t = u64map_find(&d->ops, u64map_ptr_key(op));
+        if (t) {
+            ticket_fail(t, TRL_E_CANCELLED, "cancelled");
+        }
+        return;
+    }
+    while (d->ops.n) {
+        for (size_t i = 0; i < d->ops.cap; i++) {
+            if (d->ops.slots[i].value) {
+                ticket_fail(d->ops.slots[i].value, TRL_E_CANCELLED, "the driver is stopped");
+                break; /* taking one out may move others */
+            }
+        }
+    }
+}
+
+void op_refuse(struct trl_inst *d, trl_op *op, trl_status st, const char *fmt, ...) {
+    char text[512];
+    trl_err e = {.struct_size = sizeof(e), .code = st};
+    trl_bytes none = {NULL, 0};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    text_line(e.msg, sizeof(e.msg), text);
+    e.msg_len = (uint32_t)strlen(e.msg);
+    d->host->op_done(op, st, none, &e);
+}
+
+/* Wakes */
+
+static void on_wake(void *arg) {
+    struct wake *w = arg;
+    w->id = 0;
+    w->fn(w->arg);
+}
+
+void wake_start(struct wake *w, struct trl_inst *d, int64_t delay_ns, void (*fn)(void *arg),
+                void *arg) {
+    wake_stop(w);
+    w->d = d;
+    w->fn = fn;
+    w->arg = arg;
+    w->id = d->loop->timer_start(d->host->ctx, delay_ns > 0 ? delay_ns : 0, on_wake, w);
+}
+
+void wake_stop(struct wake *w) {
+    if (w->id) {
+        w->d->loop->timer_stop(w->d->host->ctx, w->id);
+        w->id = 0;
+    }
+}
+
+/* Jobs */
+
+static void on_work(void *arg) {
+    struct job *j = arg;
+    j->work(j);
+}
+
+static void on_done(void *arg) {
+    struct job *j = arg;
+    struct trl_inst *d = j->d;
+    d->n_jobs--;
+    j->done(j);
+    driver_progress(d);
+}
+
+void job_start(struct job *j, struct trl_inst *d, void (*work)(struct job *j),
+               void (*done)(struct job *j)) {
+    j->d = d;
+    j->work = work;
+    j->done = done;
+    d->n_jobs++;
+    if (d->work->queue(d->host->ctx, on_work, on_done, j) != TRL_OK) {
+        work(j); /* no pool any more: the instance is about to end */
+        on_done(j);
+    }
+}
+
+/* Files of the state directory, one at a time */
+
+struct save {
+    struct job job;
+    struct save *next;
+    char *name, *text;
+    int error;
+    void (*done)(void *arg, int error);
+    void *arg;
+};
+
+static void write_it(struct job *j) {
+    struct save *s = (struct save *)(void *)j;
+    char *fresh = text_format("%s.new", s->name);
+    size_t n = strlen(s->text);
+    int fd = openat(j->d->state_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    s->error = fd < 0 || write(fd, s->text, n) != (ssize_t)n ? (errno ? errno : EIO) : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!s->error && renameat(j->d->state_fd, fresh, j->d->state_fd, s->name) < 0) {
+        s->error = errno;
+    }
+    free(fresh);
+}
+
+static void next_save(struct trl_inst *d);
+
+static void on_saved(struct job *j) {
+    struct save *s = (struct save *)(void *)j;
+    struct trl_inst *d = j->d;
+    d->saving = 0;
+    if (s->error) {
+        trl_logf(d->host, TRL_LOG_ERROR, "cannot write %s/%s: %s", d->set.state_dir, s->name,
+                 strerror(s->error));
+    }
+    if (s->done) {
+        s->done(s->arg, s->error);
+    }
+    free(s->name);
+    free(s->text);
+    free(s);
+    next_save(d);
+}
+
+static void next_save(struct trl_inst *d) {
+    struct save *s = d->saves;
+    if (s && !d->saving) {
+        d->saves = s->next;
+        d->saving = 1;
+        job_start(&s->job, d, write_it, on_saved);
+    }
+}
+
+void save_file(struct trl_inst *d, const char *name, char *text, void (*done)(void *arg, int error),
+               void *arg) {
+    struct save *s = x_zalloc(sizeof(*s)), **at = &d->saves;
+    s->name = text_dup(trl_cstr(name));
+    s->text = text;
+    s->done = done;
+    s->arg = arg;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = s;
+    next_save(d);
+}

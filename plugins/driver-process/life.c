@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "life.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/xmem.h"
+#include "links.h"
+#include "report.h"
+#include "run.h"
+#include "state.h"
+
+#define ADOPT_NS (5 * NS_PER_S) /* a keeper that does not answer in this time is left out */
+
+struct start {
+    struct job job;
+    trl_op *op;
+    uint64_t seed[4];
+    char *path;
+    struct found found;
+    struct wake patience;
+};
+
+static void beat(void *arg) {
+    struct trl_inst *d = arg;
+    report_full(d, TRL_REPORT_BEAT);
+    d->beat = d->loop->timer_start(d->host->ctx, d->set.beat_ms * NS_PER_MS, beat, d);
+}
+
+static void first_beat(void *arg) {
+    struct trl_inst *d = arg;
+    d->observe->lattice_seen(d->host->ctx, trl_cstr(d->set.lattice));
+    beat(d);
+}
+
+/* Adoption */
+
+static void adopt(struct trl_inst *d, const json_t *meta) {
+    const char *id = j_str(meta, "id", ""), *unit = j_str(meta, "unit", "");
+    struct want *w = want_load(json_object_get(meta, "want"));
+    if (!w || !unit[0] || strcmp(j_str(meta, "lattice", ""), d->set.lattice) != 0) {
+        trl_logf(d->host, TRL_LOG_WARN, "%s/runs/%s: not understood, left alone", d->set.state_dir,
+                 id);
+        want_unref(w);
+        return;
+    }
+    struct unit *u = unit_get(d, unit);
+    struct run *r = x_zalloc(sizeof(*r));
+    r->unit = u;
+    r->sock.fd = -1;
+    r->id = text_dup(trl_cstr(id));
+    r->want = w;
+    r->fp = strtoull(j_str(meta, "fp", "0"), NULL, 16);
+    r->check_address =
+        j_str(meta, "check", NULL) ? text_dup(trl_cstr(j_str(meta, "check", ""))) : NULL;
+    r->next = u->runs;
+    u->runs = r;
+    if (run_adopt(r) < 0) {
+        trl_logf(d->host, TRL_LOG_WARN, "%s: a process ended while nobody managed it", unit);
+        runs_remove(d->state_fd, id, 1);
+        run_free(r);
+    }
+}
+
+/* What is wanted is what the newest process was started as, so many times as the most common kind
+ * runs; the core's first look corrects both. */
+static void conclude(struct unit *u) {
+    struct run *newest = NULL;
+    for (struct run *r = u->runs; r; r = r->next) {
+        newest = !newest || strcmp(r->id, newest->id) > 0 ? r : newest;
+    }
+    uint32_t most = 0;
+    for (struct run *r = u->runs; r; r = r->next) {
+        uint32_t n = 0;
+        for (struct run *x = u->runs; x; x = x->next) {
+            n += x->fp == r->fp;
+        }
+        most = n > most ? n : most;
+    }
+    if (newest) {
+        unit_want(u, want_ref(newest->want), most);
+    }
+}
+
+static void finish_start(struct trl_inst *d) {
+    struct start *s = d->starting;
+    unsigned n = 0;
+    d->starting = NULL;
+    wake_stop(&s->patience);
+    links_listen(d);
+    for (struct unit *u = d->units, *next; u; u = next) {
+        next = u->next;
+        for (struct run *r = u->runs, *after; r; r = after) {
+            after = r->next;
+            if (r->state == RUN_ADOPTING) {
+                trl_logf(d->host, TRL_LOG_WARN, "%s: a keeper does not answer: left alone", u->id);
+                run_free(r);
+            } else {
+                n++;
+            }
+        }
+        conclude(u);
+        if (!u->runs) {
+            unit_free(u);
+        }
+    }
+    if (n) {
+        trl_logf(d->host, TRL_LOG_INFO, "adopted %u running processes", n);
+    }
+    d->ready = 1;
+    d->beat = d->loop->timer_start(d->host->ctx, 0, first_beat, d);
+    trl_op_ok(d->host, s->op);
+    free(s->path);
+    free(s);
+}
+
+static void on_patience(void *arg) {
+    finish_start(arg);
+}
+
+static void read_it(struct job *j) {
+    struct start *s = (struct start *)(void *)j;
+    state_open(s->path, s->seed, &s->found);
+}
+
+static void on_read(struct job *j) {
+    struct start *s = (struct start *)(void *)j;
+    struct trl_inst *d = j->d;
+    struct found *f = &s->found;
+    size_t i;
+    const json_t *meta;
+    if (f->error[0]) {
+        op_refuse(d, s->op, TRL_E_UNAVAIL, "%s", f->error);
+        found_finish(f);
+        free(s->path);
+        free(s);
+        return;
+    }
+    d->state_fd = f->state_fd;
+    d->lock_fd = f->lock_fd;
+    d->host_id = f->host_id;
+    json_decref(d->configs);
+    json_decref(d->links);
+    json_decref(d->own_labels);
+    d->configs = f->configs;
+    d->links = f->links;
+    d->own_labels = f->labels;
+    d->starting = s;
+    json_array_foreach(f->runs, i, meta) {
+        if (!json_is_true(json_object_get(meta, "ended"))) {
+            adopt(d, meta);
+        }
+    }
+    json_decref(f->runs);
+    wake_start(&s->patience, d, ADOPT_NS, on_patience, d);
+}
+
+void life_start(struct trl_inst *d, trl_op *op) {
+    struct start *s = x_zalloc(sizeof(*s));
+    char name[256] = "localhost";
+    gethostname(name, sizeof(name) - 1);
+    d->host_name = text_dup(trl_cstr(name));
+    d->started_ns = now_ns(d);
+    s->op = op;
+    s->path = text_dup(trl_cstr(d->set.state_dir));
+    for (int i = 0; i < 4; i++) {
+        s->seed[i] = d->loop->random(d->host->ctx);
+    }
+    if (access(d->set.keeper, X_OK) < 0) {
+        op_refuse(d, op, TRL_E_INVALID, "there is no keeper at %s (option keeper)", d->set.keeper);
+        free(s->path);
+        free(s);
+        return;
+    }
+    job_start(&s->job, d, read_it, on_read);
+}
+
+void life_stop(struct trl_inst *d, trl_op *op) {
+    d->stopping = 1;
+    d->stop_op = op;
+    tickets_cancel(d, NULL);
+    if (d->beat) {
+        d->loop->timer_stop(d->host->ctx, d->beat);
+        d->beat = 0;
+    }
+    for (struct unit *u = d->units; u; u = u->next) {
+        wake_stop(&u->words);
+        unit_soon(u);
+    }
+    driver_progress(d);
+}
+
+static int anything_runs(const struct trl_inst *d) {
+    for (const struct unit *u = d->units; u; u = u->next) {
+        if (u->runs) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int adopting(const struct trl_inst *d) {
+    for (const struct unit *u = d->units; u; u = u->next) {
+        for (const struct run *r = u->runs; r; r = r->next) {
+            if (r->state == RUN_ADOPTING) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+void driver_progress(struct trl_inst *d) {
+    if (d->starting && !adopting(d)) {
+        finish_start(d);
+    }
+    if (d->stopping && d->stop_op && d->n_jobs == 0 && !d->saves && !d->starting &&
+        !(d->set.stop_all && anything_runs(d))) {
+        trl_op *op = d->stop_op;
+        d->stop_op = NULL;
+        units_destroy(d);
+        trl_op_ok(d->host, op);
+    }
+}

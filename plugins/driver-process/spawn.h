@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starting keepers: the part that may block, on the worker pool. Nothing here touches the driver's
+ * state but its options and the descriptor of the state directory.
+ */
+#ifndef DRIVER_PROCESS_SPAWN_H
+#define DRIVER_PROCESS_SPAWN_H
+
+#include "base.h"
+
+#define SPAWN_FDS_MAX 32
+
+struct spawn {                      /* everything owned */
+    char *id;                       /* of the run: its directory is runs/<id> */
+    char *image, *entry;            /* entry: of a bundle; NULL: the only one there is */
+    char *config;                   /* text of config.json */
+    char *meta;                     /* text of meta.json */
+    char *user, *group, *directory; /* NULL: as we are; where the program is */
+    json_t *lines;                  /* array of "key=value" for the keeper */
+    json_t *args;                   /* array of texts */
+    char *fdnames;                  /* of fds, joined by ':' */
+    int fds[SPAWN_FDS_MAX];         /* closed by spawn_run */
+    int n_fds;
+    int pid;         /* result */
+    char error[320]; /* result: empty when it runs */
+};
+
+void spawn_run(struct trl_inst *d, struct spawn *s);
+void spawn_free(struct spawn *s);
+/* Runs the check of the run in this directory; 0 when it succeeds, -1 with a text. */
+int spawn_check(const struct trl_inst *d, const char *dir, int64_t timeout_ms, char *why,
+                size_t cap);
+/* Path of the directory of a run, owned. */
+char *spawn_dir(const struct trl_inst *d, const char *id);
+
+#endif
