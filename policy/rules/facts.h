@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A subject taken apart once, for all rules: texts of the whole, and the things in it. What the
+ * subject does not say is not there (ptr NULL), and no condition about it holds.
+ */
+#ifndef POLICY_RULES_FACTS_H
+#define POLICY_RULES_FACTS_H
+
+#include <jansson.h>
+
+#include "rule.h"
+
+struct thing {
+    trl_str slot[THING_SLOTS]; /* by the enum of what it is; borrowed from the subject */
+    trl_str path;              /* JSON pointer into the manifest */
+    double count;              /* instances; < 0: not known */
+    json_t *list, *map;        /* borrowed: interfaces of a link, properties of a secret */
+};
+
+struct things {
+    struct thing *at; /* owned */
+    uint32_t n, cap;
+};
+
+struct facts {
+    json_t *subject; /* owned */
+    uint32_t point;
+    trl_str whole[WHOLE_SLOTS];
+    json_t *maps[MAP_SLOTS]; /* borrowed from subject */
+    double plan[PLAN_SLOTS]; /* < 0: not known */
+    struct things things[ABOUTS];
+};
+
+/* abouts: bit per enum about, the things to look for. False: it is no JSON object, and why is in
+ * *err. Zeroed memory is an empty facts; it may be read into again and again. */
+bool facts_read(struct facts *f, uint32_t point, trl_str subject, uint32_t abouts,
+                struct text *err);
+void facts_clear(struct facts *f); /* of the subject; keeps memory */
+void facts_finish(struct facts *f);
+
+#endif
