@@ -142,7 +142,9 @@ static void found(struct stream_check *s, const json_t *info) {
     json_t *j_drift = compare(s->peer, s->want, config);
     struct stream_found f = {
         .created = s->created,
-        .allow_direct = json_is_true(json_object_get(config, "allow_direct")),
+        /* Of several servers any may answer a direct read, also one that is behind. */
+        .allow_direct = json_is_true(json_object_get(config, "allow_direct")) &&
+                        json_integer_value(json_object_get(config, "num_replicas")) <= 1,
         .max_msgs_per_subject = json_integer_value(json_object_get(config, "max_msgs_per_subject")),
         .messages = u64_of(state, "messages"),
         .bytes = u64_of(state, "bytes"),
