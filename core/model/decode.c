@@ -46,6 +46,17 @@ static void add(struct decoder *d, enum finding_level level, struct text_pos at,
     buf_finish(&b);
 }
 
+static void keep_fault(struct decoder *d, struct text_pos at, str text) {
+    struct trait_faults *x = d->trial;
+    if (!x->at) {
+        x->at = ARENA_ARRAY(d->arena, struct trait_fault, TRAIT_FAULTS_MAX);
+    }
+    if (x->n < TRAIT_FAULTS_MAX) {
+        x->at[x->n++] = (struct trait_fault){arena_str(d->arena, buf_str(&d->path)),
+                                             arena_str(d->arena, text), at.line, at.column};
+    }
+}
+
 void dec_fault(struct decoder *d, struct text_pos at, const char *code, const char *fix,
                const char *fmt, ...) {
     struct buf b = BUF_INIT;
@@ -55,11 +66,8 @@ void dec_fault(struct decoder *d, struct text_pos at, const char *code, const ch
     va_end(ap);
     if (!d->trial) {
         add(d, FINDING_ERROR, at, code, fix, buf_str(&b));
-    } else if (!d->faults) {
-        d->fault = (struct trait_fault){.path = arena_str(d->arena, buf_str(&d->path)),
-                                        .text = arena_str(d->arena, buf_str(&b)),
-                                        .line = at.line,
-                                        .column = at.column};
+    } else {
+        keep_fault(d, at, buf_str(&b));
     }
     d->faults++;
     buf_finish(&b);

@@ -16,9 +16,8 @@ enum regime { DIRECT, BUFFERED, TREE };
 struct decoder {
     struct arena *arena; /* the manifest's */
     struct findings *f;
-    bool json;  /* the text was JSON: strict everywhere */
-    bool trial; /* only whether it fits: the first fault goes to `fault`, nothing to f */
-    struct trait_fault fault;
+    bool json;                  /* the text was JSON: strict everywhere */
+    struct trait_faults *trial; /* not NULL: only whether it fits, faults go here, nothing to f */
     uint32_t faults;
     struct buf path;
 };

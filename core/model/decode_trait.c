@@ -217,20 +217,19 @@ static void check_free_form(struct decoder *d, const struct node *n) {
 /* Tries are silent; what fits is decoded again, for its warnings. */
 static void resolve(struct decoder *d, const struct node *p, struct trait *t) {
     struct decoder trial = *d;
-    trial.trial = true;
+    trial.trial = &t->link_faults;
     trial.faults = 0;
     t->shape = TRAIT_LINK;
     t->link = dec_link(&trial, p);
     if (trial.faults) {
         t->link = NULL;
-        t->link_fault = trial.fault;
+        trial.trial = &t->scaler_faults;
         trial.faults = 0;
         t->shape = TRAIT_SCALER;
         t->scaler = dec_scaler(&trial, p);
     }
     if (trial.faults) {
         t->scaler = NULL;
-        t->scaler_fault = trial.fault;
         t->shape = TRAIT_CUSTOM;
     }
     d->path = trial.path;

@@ -67,11 +67,18 @@ struct scaler_trait {
     uint32_t n_spread;
 };
 
-/* Why a trait's properties are no link, or no scaler: the first reason met. */
+/* One reason why a trait's properties are no link, or no scaler. */
 struct trait_fault {
     str path; /* full path of the member at fault; ptr NULL when there is none */
     str text; /* "expected a string, found null" */
     uint32_t line, column;
+};
+
+#define TRAIT_FAULTS_MAX 16u
+
+struct trait_faults { /* in order of the members */
+    struct trait_fault *at;
+    uint32_t n; /* at most TRAIT_FAULTS_MAX are kept */
 };
 
 struct trait {
@@ -82,7 +89,7 @@ struct trait {
     const struct node *properties; /* as written, always */
     str properties_json; /* compact JSON of what is stored; what a scaler plugin compiles */
     const struct node *at;
-    struct trait_fault link_fault, scaler_fault;
+    struct trait_faults link_faults, scaler_faults;
 };
 
 struct item { /* a component or a capability (provider) */

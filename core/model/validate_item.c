@@ -66,27 +66,34 @@ void check_secrets(struct check *c) {
     map_finish(&policies);
 }
 
+/* wadm's words for the first fault; it shows the properties there, which may hold config values,
+ * so only what is wrong with them is told. */
+static void check_shape(struct check *c, bool link, const struct trait_faults *x) {
+    for (uint32_t i = 0; i < x->n; i++) {
+        const struct node at = {.line = x->at[i].line, .column = x->at[i].column};
+        if (i == 0) {
+            buf_addf(&c->text, "%s trait deserialized as custom trait, ensure fields are correct: ",
+                     link ? "Link" : "Scaler");
+        }
+        buf_add_str(&c->text, x->at[i].path);
+        buf_addf(&c->text, ": ");
+        buf_add_str(&c->text, x->at[i].text);
+        check_add(c, FINDING_ERROR, link ? "bad-link" : "bad-scaler", x->at[i].path, &at,
+                  link ? "a link has namespace, package, interfaces and target: {name: …}"
+                       : "a scaler has instances, and spread: [{name, requirements, weight}]");
+    }
+}
+
 void check_custom(struct check *c) {
     for (uint32_t i = 0; i < c->m->n_items; i++) {
         const struct item *it = &c->m->items[i];
         for (uint32_t k = 0; k < it->n_traits; k++) {
             const struct trait *t = &it->traits[k];
-            bool link = trait_is_link(t);
-            bool fits = link ? t->shape == TRAIT_LINK : t->shape != TRAIT_CUSTOM;
-            if (fits || (!link && !trait_is_scaler(t))) {
-                continue;
+            if (trait_is_link(t) && t->shape != TRAIT_LINK) {
+                check_shape(c, true, &t->link_faults);
+            } else if (trait_is_scaler(t) && t->shape == TRAIT_CUSTOM) {
+                check_shape(c, false, &t->scaler_faults);
             }
-            /* wadm shows the properties here; they may hold config values, so only the fault. */
-            const struct trait_fault *x = link ? &t->link_fault : &t->scaler_fault;
-            const struct node at = {.line = x->line, .column = x->column};
-            buf_addf(&c->text, "%s trait deserialized as custom trait, ensure fields are correct: ",
-                     link ? "Link" : "Scaler");
-            buf_add_str(&c->text, x->path);
-            buf_addf(&c->text, ": ");
-            buf_add_str(&c->text, x->text);
-            check_add(c, FINDING_ERROR, link ? "bad-link" : "bad-scaler", x->path, &at,
-                      link ? "a link has namespace, package, interfaces and target: {name: …}"
-                           : "a scaler has instances, and spread: [{name, requirements, weight}]");
         }
     }
 }

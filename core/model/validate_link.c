@@ -89,12 +89,12 @@ static void check_target(struct check *c, const struct item *it, uint32_t k) {
 }
 
 /* What kept it from being a link, for a reader who is told about the target only. */
-static void add_reason(struct check *c, const struct trait_fault *x) {
-    if (x->path.ptr) {
+static void add_reason(struct check *c, const struct trait_faults *x) {
+    if (x->n) {
         buf_addf(&c->text, " (it is no link because of ");
-        buf_add_str(&c->text, x->path);
+        buf_add_str(&c->text, x->at[0].path);
         buf_addf(&c->text, ": ");
-        buf_add_str(&c->text, x->text);
+        buf_add_str(&c->text, x->at[0].text);
         buf_add_c(&c->text, ')');
     }
 }
@@ -106,12 +106,12 @@ static void check_custom_target(struct check *c, const struct item *it, uint32_t
     str path = check_path(c, it, ".traits[%u].properties%s", k, target ? ".target" : "");
     if (!target) {
         buf_addf(&c->text, "custom link is missing 'target' property");
-        add_reason(c, &t->link_fault);
+        add_reason(c, &t->link_faults);
         check_add(c, FINDING_ERROR, "link-target", path, t->properties,
                   "a link has namespace, package, interfaces and target: {name: …}");
     } else if (!name || name->type != NODE_STRING) {
         buf_addf(&c->text, "custom link is missing 'target' name property");
-        add_reason(c, &t->link_fault);
+        add_reason(c, &t->link_faults);
         check_add(c, FINDING_ERROR, "link-target", path, target,
                   "a link has namespace, package, interfaces and target: {name: …}");
     } else if (!map_has(&c->names, name->text)) {

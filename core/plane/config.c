@@ -200,9 +200,11 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
     struct arena scratch = ARENA_INIT;
     struct node *root = NULL, *schema = NULL;
     c->path = arena_str(&c->arena, path);
-    int rc = yaml_parse(text, &c->arena, &root, &e);
+    struct yaml_report report;
+    int rc = yaml_parse_report(text, &c->arena, &root, &report, &e);
     if (rc < 0) {
-        findings_add(f, FINDING_ERROR, "config", STR(""), 0, 0, str_c(e.msg), STR(""));
+        findings_add(f, FINDING_ERROR, "config", STR(""), report.pos.line, report.pos.column,
+                     str_c(e.msg), STR(""));
         return rc;
     }
     rc = json_parse(str_c(SCHEMA), &scratch, &schema, &e);

@@ -138,13 +138,16 @@ int negotiate_plugin(const char *what, const struct note_info *n, const trl_plug
                        what, TRL_ABI_MAJOR);
     }
     if (p->magic != TRL_MAGIC) {
-        return err_set(err, TRL_E_INVALID, "%s: its descriptor begins with %08x, not with %08x",
+        return err_set(err, TRL_E_INVALID,
+                       "%s: its descriptor begins with %08x, not with %08x: set magic = TRL_MAGIC "
+                       "in its trl_plugin and rebuild it, or install the file again if it was "
+                       "damaged",
                        what, p->magic, TRL_MAGIC);
     }
     if (p->struct_size < sizeof(*p) || p->struct_size > TABLE_MAX_BYTES) {
         return err_set(err, TRL_E_INVALID,
                        "%s: its descriptor says it has %u bytes, at least %zu are "
-                       "needed",
+                       "needed: set struct_size = sizeof(trl_plugin) and rebuild the plugin",
                        what, p->struct_size, sizeof(*p));
     }
     memcpy(ret, p, sizeof(*ret));
@@ -153,7 +156,9 @@ int negotiate_plugin(const char *what, const struct note_info *n, const trl_plug
         return rc;
     }
     if (!p->id || !p->version || !p->components) {
-        return err_set(err, TRL_E_INVALID, "%s: its descriptor lacks id, version or components",
+        return err_set(err, TRL_E_INVALID,
+                       "%s: its descriptor lacks id, version or components: fill them in and "
+                       "rebuild the plugin",
                        what);
     }
     if (!str_is(n->id, p->id)) {
