@@ -123,6 +123,7 @@ void engine_app_changed(struct engine *e, const struct app *head) {
     }
     a->generation = head->generation;
     a->deleting = head->deleting;
+    inherit_head(e, a, head);
     struct app_spec *spec = head->deployed ? expand_version(e, head, head->deployed) : NULL;
     if (spec) {
         intern_units(e, spec);

@@ -179,6 +179,7 @@ void desired_remove(struct desired *d, struct desired_app *a) {
     desired_set_cur(d, a, NULL);
     desired_clear_olds(d, a);
     VEC_FREE(&a->olds);
+    VEC_FREE(&a->applied);
     clear_refresh(a);
     for (uint32_t i = 0; i < a->known.n; i++) {
         struct known_scaler *k = a->known.at[i].value;

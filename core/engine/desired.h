@@ -91,6 +91,11 @@ struct known_scaler {
     uint64_t list_hash;
 };
 
+struct applied { /* a version whose resources may exist */
+    uint32_t n;
+    bool ours; /* whatever was asked for its sake, was asked in this life, or has been seen */
+};
+
 struct desired_app {
     str name; /* owned */
     uint64_t generation;
@@ -103,6 +108,8 @@ struct desired_app {
     bool prompted;               /* an API call led here and is not yet fulfilled */
     bool deleting;
     /* the engine's */
+    VEC(struct applied) applied;
+    bool looked_at; /* planned once */
     bool dirty;
     bool settling;           /* a catalog_settle is under way */
     bool guarded;            /* removals wait for consent */

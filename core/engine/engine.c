@@ -76,12 +76,13 @@ static void on_settled(void *arg, const struct catalog_result *r) {
 }
 
 static void settle_head(struct engine *e, struct desired_app *a, const struct plan *p) {
-    if (!e->active || a->settling || e->inherit_until_ns || e->inheriting || p->n_gone == 0) {
+    uint32_t gone[ARRAY_LEN(p->gone)], n = inherit_settled(e, a, p, gone);
+    if (!e->active || a->settling || n == 0) {
         return;
     }
     a->settling = true;
     catalog_settle(e->env.catalog, engine_tenant(e), engine_lattice(e), a->name, a->generation,
-                   p->gone, p->n_gone, NULL, 0, on_settled, e);
+                   gone, n, NULL, 0, on_settled, e);
 }
 
 static void learn_all(struct engine *e, struct desired_app *a) {
@@ -117,6 +118,7 @@ static void plan_one(struct engine *e, struct desired_app *a) {
         learn_all(e, a);
         plan_app(&in, a, &e->plan);
     }
+    inherit_planned(e, a, &e->plan);
     if (e->active) {
         dispatch_plan(e, a, &e->plan);
     }
@@ -203,7 +205,7 @@ void engine_wake_at(struct engine *e, int64_t at_ns) {
 static void on_tick(void *arg) {
     struct engine *e = arg;
     engine_resolve_doubts(e);
-    engine_end_inheritance(e);
+    inherit_end(e);
     dispatch_deadlines(e);
     hostlife_tick(e);
     loop_timer_start(&e->tick, NS_PER_S);

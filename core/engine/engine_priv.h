@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Shared by the files of the engine: engine.c (life, apps, the pass), dispatch.c (actions out,
- * answers in), observe.c (reports in), hostlife.c (who is alive), preview.c (questions of the API).
+ * answers in), observe.c (reports in), hostlife.c (who is alive), inherit.c (what a former life
+ * left open), preview.c (questions of the API).
  */
 #ifndef TRELLIS_ENGINE_ENGINE_PRIV_H
 #define TRELLIS_ENGINE_ENGINE_PRIV_H
@@ -31,7 +32,7 @@ struct engine {
     bool reading;
     uint64_t seq;             /* of commands */
     int64_t doubted_ns;       /* when the last link or config request went unanswered */
-    int64_t inherit_until_ns; /* no applied version is forgotten before; 0: it is over */
+    int64_t inherit_until_ns; /* no inherited version is forgotten before; 0: it is over */
     bool inheriting;          /* the resync under way decides about it */
     bool resolving;           /* the one under way is about doubts */
     int64_t wall_offset_ms;
@@ -50,6 +51,8 @@ void engine_dirty_all(struct engine *e);
 void engine_wake_at(struct engine *e, int64_t at_ns);
 void engine_post_pass(struct engine *e);
 void engine_drop_app(struct engine *e, struct desired_app *a);
+void engine_plan_in(struct engine *e, struct plan_in *in);
+int64_t engine_now(const struct engine *e);
 
 /* apps.c */
 /* Apps in an index of desired under this key are dirty. */
@@ -58,10 +61,17 @@ void engine_touch_users(struct engine *e, const struct map *index, str key);
 /* reading.c */
 void engine_want_configs(struct engine *e, const struct app_spec *s);
 void engine_resolve_doubts(struct engine *e);
-void engine_end_inheritance(struct engine *e);
+bool engine_all_heard(const struct engine *e); /* there are hosts, and none is silent */
+void engine_reread_configs(struct engine *e);
 void engine_read_configs(struct engine *e); /* asks for what is unknown and wanted */
-void engine_plan_in(struct engine *e, struct plan_in *in);
-int64_t engine_now(const struct engine *e);
+
+/* inherit.c */
+void inherit_head(struct engine *e, struct desired_app *a, const struct app *head);
+void inherit_planned(struct engine *e, struct desired_app *a, const struct plan *p);
+/* Which of the versions that are gone may be forgotten now; returns how many. */
+uint32_t inherit_settled(const struct engine *e, const struct desired_app *a, const struct plan *p,
+                         uint32_t *ret_gone);
+void inherit_end(struct engine *e); /* once its time is over */
 
 /* dispatch.c */
 void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p);

@@ -117,6 +117,17 @@ static bool kept_for_others(const struct planner *p, const struct want_link *l) 
     return desired_used(&p->d->unit_users, l->source, p->app) && !p->app->cur;
 }
 
+/* Several applied versions may name the same link or config. */
+static bool planned(const struct planner *p, uint32_t verb, str key) {
+    for (uint32_t i = 0; i < p->out->n_actions; i++) {
+        const struct plan_action *a = &p->out->actions[i];
+        if (a->verb == verb && str_eq(a->link ? a->link->key : a->name, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void links(struct leftovers *x, bool from_provider) {
     struct planner *p = x->p;
     for (uint32_t k = 0; k < p->app->olds.n; k++) {
@@ -124,7 +135,8 @@ static void links(struct leftovers *x, bool from_provider) {
         for (uint32_t i = 0; i < s->n_links; i++) {
             const struct want_link *l = &s->links[i];
             if (l->from_provider != from_provider ||
-                desired_used(&p->d->link_users, l->key, NULL) || kept_for_others(p, l)) {
+                desired_used(&p->d->link_users, l->key, NULL) || kept_for_others(p, l) ||
+                planned(p, TRL_DO_LINK_DEL, l->key)) {
                 continue;
             }
             x->unknown |= !p->o->links_known;
@@ -146,15 +158,6 @@ static void links(struct leftovers *x, bool from_provider) {
             a->seen_link = seen;
         }
     }
-}
-
-static bool planned(const struct planner *p, str name) {
-    for (uint32_t i = 0; i < p->out->n_actions; i++) {
-        if (p->out->actions[i].verb == TRL_DO_CONFIG_DEL && str_eq(p->out->actions[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* The configs of a unit that runs on for others stay with it. */
@@ -184,7 +187,7 @@ static void configs(struct leftovers *x) {
         for (uint32_t i = 0; i < s->n_configs; i++) {
             const struct want_config *c = s->configs[i];
             if (!c->managed || desired_used(&p->d->config_users, c->name, NULL) ||
-                config_kept(p, s, c) || planned(p, c->name)) {
+                config_kept(p, s, c) || planned(p, TRL_DO_CONFIG_DEL, c->name)) {
                 continue;
             }
             struct seen_config seen = observed_get_config(p->o, c->name);

@@ -36,7 +36,7 @@ static void want_all_configs(struct engine *e) {
 }
 
 /* What is known stays known meanwhile, so that nothing is put twice. */
-static void reread_configs(struct engine *e) {
+void engine_reread_configs(struct engine *e) {
     want_all_names(e, true);
 }
 
@@ -80,7 +80,7 @@ void engine_read_configs(struct engine *e) {
     map_clear(&e->unread);
 }
 
-static bool all_heard(const struct engine *e) {
+bool engine_all_heard(const struct engine *e) {
     for (uint32_t i = 0; i < e->o.order.n; i++) {
         const struct seen_host *h = &e->o.hosts.at[e->o.order.at[i]];
         if (h->suspect || h->stale) {
@@ -95,7 +95,7 @@ static void on_resynced(void *arg, trl_status st, trl_bytes result, const trl_er
     (void)result;
     e->resync_op = NULL;
     e->syncing = false;
-    if (e->resolving && st == TRL_OK && all_heard(e)) {
+    if (e->resolving && st == TRL_OK && engine_all_heard(e)) {
         ledger_certain(&e->l, LEDGER_SHARED);
     }
     e->resolving = false;
@@ -135,22 +135,10 @@ void engine_resync(struct engine *e) {
  * host that we have perhaps never heard from: what is there is read again after the host
  * time-out. */
 void engine_resolve_doubts(struct engine *e) {
-    if (e->l.n_doubts && !e->syncing && !e->reading && e->link_up && all_heard(e) &&
+    if (e->l.n_doubts && !e->syncing && !e->reading && e->link_up && engine_all_heard(e) &&
         engine_now(e) - e->doubted_ns >= e->env.host_timeout_ns) {
         e->resolving = true;
-        reread_configs(e);
-        engine_resync(e);
-    }
-}
-
-/* A host that was silent when the program started is not known to it, and may still run or
- * start what a former life asked for: nothing is forgotten before the host time-out and another
- * look. */
-void engine_end_inheritance(struct engine *e) {
-    if (e->inherit_until_ns && engine_now(e) >= e->inherit_until_ns && !e->syncing && e->link_up) {
-        e->inherit_until_ns = 0;
-        e->inheriting = true;
-        reread_configs(e);
+        engine_reread_configs(e);
         engine_resync(e);
     }
 }

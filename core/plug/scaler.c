@@ -124,6 +124,11 @@ int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *
     return check_answer(s, in, out, err);
 }
 
+uint64_t scaler_total(struct scaler_spec *sp, uint32_t n_ready_hosts) {
+    const struct scaler *s = sp->scaler;
+    return s->t->total ? s->t->total(s->raw, sp->raw, n_ready_hosts) : UINT64_MAX;
+}
+
 str scaler_group_name(struct scaler_spec *sp, uint32_t group) {
     const struct scaler *s = sp->scaler;
     return s->t->group_name ? s->t->group_name(s->raw, sp->raw, group) : STR("default");

@@ -21,6 +21,8 @@ void scaler_release(struct scaler_spec *sp);
  * excluded host got one, a singleton above 1. out arrays are the caller's, n_hosts long. */
 int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *out,
                  struct err *err);
+/* Instances wanted in all, with that many ready hosts; an upper bound. */
+uint64_t scaler_total(struct scaler_spec *sp, uint32_t n_ready_hosts);
 str scaler_group_name(struct scaler_spec *sp, uint32_t group);
 void scaler_describe(struct scaler_spec *sp, uint32_t why, const trl_host_view *h, char *text,
                      size_t cap);
