@@ -61,7 +61,7 @@ static void run_it(struct trl_inst *d, trl_op *op, uint32_t kind, const trl_acti
         return;
     }
     unit_want(u, w, count);
-    trl_op_ok(d->host, op);
+    op_ok_later(d, op);
 }
 
 /* done = it is gone, and reported */
@@ -71,14 +71,14 @@ static void stop_it(struct trl_inst *d, trl_op *op, const trl_action *a) {
     free(id);
     if (!u) {
         report_full(d, 0);
-        trl_op_ok(d->host, op);
+        op_ok_later(d, op);
         return;
     }
     superseded(u);
     if (a->verb == TRL_DO_PROVIDER_STOP && !u->stop.op) {
         ticket_open(&u->stop, d, op);
     } else {
-        trl_op_ok(d->host, op);
+        op_ok_later(d, op);
     }
     unit_want(u, NULL, 0);
 }

@@ -147,6 +147,45 @@ void wake_stop(struct wake *w) {
     }
 }
 
+/* Answers in a later turn */
+
+struct later {
+    struct later *next;
+    struct ticket ticket;
+    struct wake wake;
+};
+
+static void later_free(struct later *l) {
+    for (struct later **at = &l->wake.d->laters; *at; at = &(*at)->next) {
+        if (*at == l) {
+            *at = l->next;
+            break;
+        }
+    }
+    wake_stop(&l->wake);
+    free(l);
+}
+
+static void on_later(void *arg) {
+    struct later *l = arg;
+    ticket_ok(&l->ticket);
+    later_free(l);
+}
+
+void op_ok_later(struct trl_inst *d, trl_op *op) {
+    struct later *l = x_zalloc(sizeof(*l));
+    ticket_open(&l->ticket, d, op);
+    l->next = d->laters;
+    d->laters = l;
+    wake_start(&l->wake, d, 0, on_later, l);
+}
+
+void ops_forget(struct trl_inst *d) {
+    while (d->laters) {
+        later_free(d->laters);
+    }
+}
+
 /* Jobs */
 
 static void on_work(void *arg) {

@@ -131,6 +131,7 @@ static void destroy(trl_inst *d) {
     if (d->beat) {
         d->loop->timer_stop(d->host->ctx, d->beat);
     }
+    ops_forget(d);
     units_destroy(d);
     listeners_close_all(d);
     io_destroy(d->io);
@@ -187,7 +188,7 @@ static void resync(trl_inst *d, trl_op *op, trl_str lattice) {
         report_full(d, 0);
         links_report(d);
     }
-    trl_op_ok(d->host, op);
+    op_ok_later(d, op);
 }
 
 static void read_configs(trl_inst *d, trl_op *op, trl_str lattice, const trl_str *names,
@@ -195,13 +196,13 @@ static void read_configs(trl_inst *d, trl_op *op, trl_str lattice, const trl_str
     if (trl_str_eq(lattice, trl_cstr(d->set.lattice)) && n) {
         configs_report(d, names, n);
     }
-    trl_op_ok(d->host, op);
+    op_ok_later(d, op);
 }
 
 static void probe(trl_inst *d, trl_op *op, trl_str lattice, trl_str id) {
     if (trl_str_eq(lattice, trl_cstr(d->set.lattice)) && trl_str_eq(id, trl_cstr(d->host_id))) {
         report_full(d, 0);
-        trl_op_ok(d->host, op);
+        op_ok_later(d, op);
     } else {
         op_refuse(d, op, TRL_E_NORESPONDER, "there is no host %.*s here", STR_ARG(id));
     }

@@ -18,6 +18,7 @@ struct io;
 struct unit;
 struct listener;
 struct save;
+struct later;
 struct start;
 
 struct options { /* from the configuration; strings are owned */
@@ -43,8 +44,9 @@ struct trl_inst {
     struct unit *units;         /* list */
     struct listener *listeners; /* list */
     struct u64map ops;          /* trl_op -> struct ticket */
-    struct save *saves;         /* to be written, oldest first */
-    uint64_t serial;            /* of instances, in this life */
+    struct later *laters;
+    struct save *saves; /* to be written, oldest first */
+    uint64_t serial;    /* of instances, in this life */
     int64_t started_ns;
     uint64_t beat;   /* timer, 0: none */
     unsigned n_jobs; /* under way on the pool */

@@ -218,6 +218,7 @@ void driver_progress(struct trl_inst *d) {
         !(d->set.stop_all && anything_runs(d))) {
         trl_op *op = d->stop_op;
         d->stop_op = NULL;
+        ops_forget(d);
         units_destroy(d);
         trl_op_ok(d->host, op);
     }

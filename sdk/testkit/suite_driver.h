@@ -10,13 +10,15 @@
 #include "suite.h"
 
 struct suite_hosts {
-    /* Two hosts at least, in lattice "suite", reachable over the bus; returns the player's own. */
+    /* n_hosts hosts at least, in lattice "suite", reachable over the bus; returns the player's own.
+     */
     void *(*up)(struct bus *bus, struct loop *loop);
     void (*down)(void *hosts); /* after the driver is gone */
     const char *host;          /* id of one of them */
     const char *image;         /* a component it can start */
     const char *bad_image;     /* one it cannot */
     const char *provider;      /* image of a provider it can start, or NULL */
+    uint32_t n_hosts;          /* so many report; 0: two */
 };
 
 /* Returns how many checks failed. The hosts and the driver meet on transport-inproc. */

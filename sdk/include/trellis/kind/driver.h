@@ -85,6 +85,9 @@ typedef struct trl_running { /* one entry on one host */
 #define TRL_RUNNING_HEALTH_ONLY                                                                    \
     1u /* delta: only health is news (unit_id, kind, health are set)                               \
         */
+#define TRL_RUNNING_BUSY                                                                           \
+    2u /* it is being changed to what was asked: count and marks prove nothing yet                 \
+        */
 
 #define TRL_REPORT_FULL    1u /* what is not listed is not there; else a delta               */
 #define TRL_REPORT_STARTED 2u /* the host began anew: forget everything it ran               */
@@ -117,6 +120,7 @@ typedef struct trl_config_seen {
 #define TRL_NOTE_START_FAILED 1 /* unit_id on host: text is the host's error                    */
 #define TRL_NOTE_LINK_FAILED  2 /* unit_id = source: text                                        */
 #define TRL_NOTE_INFO         3
+#define TRL_NOTE_BUSY         4 /* unit_id on host: it takes long and goes on; keep waiting        */
 
 #define TRL_GONE_STOPPED     1 /* it said goodbye      */
 #define TRL_GONE_UNREACHABLE 2 /* probes: no responder */
