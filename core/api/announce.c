@@ -2,10 +2,10 @@
 #include "api/announce.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/utc.h"
 #include "codec/json.h"
 #include "plug/loop.h"
 
@@ -59,12 +59,13 @@ static void publish(struct announce *a, const struct buf *subject, const struct 
 }
 
 static void add_time(struct buf *out, int64_t wall_ms) {
-    time_t s = (time_t)(wall_ms / 1000);
-    struct tm tm;
-    char text[32];
-    gmtime_r(&s, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    buf_addf(out, "%s.%03dZ", text, (int)(wall_ms % 1000));
+    char text[UTC_TEXT + 5];
+    int ms = (int)(wall_ms % 1000);
+    utc_text(wall_ms / 1000, text);
+    const char tail[5] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                          (char)('0' + ms % 10), 'Z'};
+    buf_add(out, text, UTC_TEXT - 1);
+    buf_add(out, tail, sizeof(tail));
 }
 
 /* A version 4 UUID: clients check no more than that it is one. */

@@ -67,10 +67,10 @@ int str_cmp_qsort(const void *a, const void *b) {
 }
 
 static void grow(struct buf *b, size_t need) {
-    size_t cap = b->cap ? b->cap : 64;
-    while (cap < need) {
-        cap += cap / 2;
-    }
+    size_t cap = b->cap ? b->cap : 16; /* messages are some hundred bytes: quickly there */
+    do {
+        cap *= cap < 4096 ? 4 : 2;
+    } while (cap < need);
     b->ptr = mem_realloc(b->ptr, cap);
     b->cap = cap;
 }

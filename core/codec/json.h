@@ -28,7 +28,7 @@ void jw_object(struct jw *w);
 void jw_array(struct jw *w);
 void jw_end_object(struct jw *w);
 void jw_end_array(struct jw *w);
-void jw_key(struct jw *w, const char *key);
+void jw_key(struct jw *w, const char *key); /* of plain ASCII, from the program: not escaped */
 void jw_key_str(struct jw *w, str key);
 void jw_str(struct jw *w, str s); /* invalid UTF-8 becomes U+FFFD */
 void jw_cstr(struct jw *w, const char *s);

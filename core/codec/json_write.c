@@ -116,8 +116,23 @@ void jw_key_str(struct jw *w, str key) {
     w->comma = true;
 }
 
+/* The commonest call by far: in one go. */
 void jw_key(struct jw *w, const char *key) {
-    jw_key_str(w, str_c(key));
+    size_t n = strlen(key);
+    if (w->pretty) {
+        jw_key_str(w, str_n(key, n));
+        return;
+    }
+    char *to = buf_room(w->out, n + 4);
+    if (w->comma) {
+        *to++ = ',';
+    }
+    *to++ = '"';
+    memcpy(to, key, n);
+    memcpy(to + n, "\":", 3);
+    w->out->len = (size_t)(to + n + 2 - w->out->ptr);
+    w->after_key = true;
+    w->comma = true;
 }
 
 void jw_raw(struct jw *w, str json) {

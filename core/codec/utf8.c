@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/utf8.h"
 
+#include <endian.h>
 #include <string.h>
 
 size_t utf8_next(const char *p, size_t n, uint32_t *ret_cp) {
@@ -31,7 +32,8 @@ size_t utf8_next(const char *p, size_t n, uint32_t *ret_cp) {
 }
 
 /* Eight bytes at once: the top bit of each byte of the result says that the byte is to be looked
- * at. Borrows may mark too many bytes above one that is marked rightly, never too few. */
+ * at. Borrows may mark too many bytes above one that is marked rightly: the lowest mark is right.
+ */
 static uint64_t odd_bytes(uint64_t x) {
     const uint64_t ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
     uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
@@ -40,10 +42,11 @@ static uint64_t odd_bytes(uint64_t x) {
 
 size_t utf8_plain(const char *p, size_t n) {
     size_t i = 0;
-    for (uint64_t x; i + sizeof(x) <= n; i += sizeof(x)) {
+    for (uint64_t x, odd; i + sizeof(x) <= n; i += sizeof(x)) {
         memcpy(&x, p + i, sizeof(x));
-        if (odd_bytes(x)) {
-            break;
+        odd = odd_bytes(le64toh(x));
+        if (odd) {
+            return i + (size_t)__builtin_ctzll(odd) / 8;
         }
     }
     while (i < n && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x80 && p[i] != '"' &&

@@ -70,7 +70,7 @@ static void write_lattice(struct vlattice *l, int64_t now_ns, struct jw *j) {
         running += world_n_running(l->up.at[i]);
         frozen += l->up.at[i]->state == VHOST_FROZEN;
     }
-    jw_key(j, l->name);
+    jw_key_str(j, str_c(l->name));
     jw_object(j);
     jw_kv_u64(j, "hosts", l->hosts.n);
     jw_kv_u64(j, "up", l->up.n - frozen);

@@ -3,17 +3,20 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/mem.h"
+#include "base/utc.h"
 #include "codec/json.h"
 
 void wire_time(int64_t wall_ns, char ret[WIRE_TIME]) {
-    time_t s = (time_t)(wall_ns / 1000000000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    size_t n = strftime(ret, WIRE_TIME, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(ret + n, WIRE_TIME - n, ".%09dZ", (int)(wall_ns % 1000000000));
+    int64_t ns = wall_ns % 1000000000;
+    utc_text(wall_ns / 1000000000, ret);
+    char *at = ret + UTC_TEXT - 1;
+    at[0] = '.';
+    for (int i = 9; i > 0; i--, ns /= 10) {
+        at[i] = (char)('0' + ns % 10);
+    }
+    memcpy(at + 10, "Z", 2);
 }
 
 void wire_event(struct buf *out, const char *event, str source, const char *id, int64_t wall_ns,

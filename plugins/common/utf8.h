@@ -5,8 +5,10 @@
 #ifndef PLUGINS_COMMON_UTF8_H
 #define PLUGINS_COMMON_UTF8_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes of the sequence at p (1-4), 0 when it is not valid within n bytes. */
 static inline size_t utf8_next(const char *p, size_t n) {
@@ -27,9 +29,24 @@ static inline size_t utf8_next(const char *p, size_t n) {
     return len > 1 && (cp < least[len] || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) ? 0 : len;
 }
 
+/* Eight bytes at once: the lowest byte whose top bit is set in the result is the first that is no
+ * ASCII, a control character, a quote or a backslash. */
+static inline uint64_t utf8_odd(uint64_t x) {
+    const uint64_t ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
+    uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+    return (x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+}
+
 /* Bytes at p that stand in a JSON string as they are, each a character of ASCII. */
 static inline size_t utf8_plain(const char *p, size_t n) {
     size_t i = 0;
+    for (uint64_t x, odd; i + sizeof(x) <= n; i += sizeof(x)) {
+        memcpy(&x, p + i, sizeof(x));
+        odd = utf8_odd(le64toh(x));
+        if (odd) {
+            return i + (size_t)__builtin_ctzll(odd) / 8;
+        }
+    }
     while (i < n && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x80 && p[i] != '"' &&
            p[i] != '\\') {
         i++;

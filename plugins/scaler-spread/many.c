@@ -18,9 +18,12 @@ struct many {
 };
 
 static void group_members(struct many *m) {
-    const struct view *v = m->v;
+    struct view *v = m->v;
     const uint32_t *serves = m->serves;
-    memset(m->first, 0, (v->k + 2) * sizeof(uint32_t));
+    m->buckets = scratch_array(&v->mem, v->n, sizeof(*m->buckets));
+    m->members = scratch_array(&v->mem, v->n, sizeof(uint32_t));
+    m->first = scratch_array(&v->mem, v->k + 2u, sizeof(uint32_t));
+    view_rank(v);
     for (uint32_t p = 0; p < v->n; p++) {
         if (serves[p] != NONE) {
             m->first[serves[p] + 2]++;
@@ -78,24 +81,28 @@ static void drain(struct many *m, uint32_t k, uint64_t amount) {
 
 void solve_many(struct view *v, struct answer *ret) {
     struct many m = {.v = v, .serves = assign(v)};
-    m.buckets = scratch_array(&v->mem, v->n, sizeof(*m.buckets));
-    m.members = scratch_array(&v->mem, v->n, sizeof(uint32_t));
-    m.first = scratch_array(&v->mem, v->k + 2u, sizeof(uint32_t));
+    uint64_t *sum = scratch_array(&v->mem, v->k, sizeof(uint64_t));
+    bool move = false;
     m.wanted = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     m.unmet = scratch_array(&v->mem, v->k, sizeof(uint64_t));
-    group_members(&m);
     for (uint32_t p = 0; p < v->n; p++) {
         m.wanted[p] = v->kind[p] == HOST_OUT ? 0 : v->current[p];
+        if (m.serves[p] != NONE) {
+            sum[m.serves[p]] += v->current[p];
+        }
     }
     for (uint32_t k = 0; k < v->k; k++) {
-        uint64_t sum = 0, target = v->shares[k].target;
-        for (uint32_t i = m.first[k]; i < m.first[k + 1]; i++) {
-            sum += v->current[m.members[i]];
-        }
-        if (sum < target) {
-            fill(&m, k, target - sum);
-        } else if (sum > target) {
-            drain(&m, k, sum - target);
+        move = move || sum[k] != v->shares[k].target;
+    }
+    if (move) {
+        group_members(&m);
+    }
+    for (uint32_t k = 0; move && k < v->k; k++) {
+        uint64_t target = v->shares[k].target;
+        if (sum[k] < target) {
+            fill(&m, k, target - sum[k]);
+        } else if (sum[k] > target) {
+            drain(&m, k, sum[k] - target);
         }
     }
     *ret = (struct answer){m.wanted, m.serves, m.unmet};

@@ -145,24 +145,45 @@ static void hand_out(struct flow *f, const bool *taken, struct answer *ret) {
     }
 }
 
+static bool lacks(const struct flow *f) {
+    bool any = false;
+    for (uint32_t k = 0; k < f->v->k; k++) {
+        any = any || f->left[k] > 0;
+    }
+    return any;
+}
+
+/* Hosts of one merit. When there is room for all of them their order does not matter. */
+static void take_all(struct flow *f, const uint8_t *merit, enum merit m, uint32_t count,
+                     bool *taken) {
+    struct view *v = f->v;
+    bool ranked = v->k > 1 || count > f->left[0];
+    if (ranked) {
+        view_rank(v);
+    }
+    for (uint32_t r = 0; r < v->n; r++) {
+        uint32_t p = ranked ? v->by_rank[r] : r;
+        if (merit[p] == m) {
+            taken[p] = take(f, v->class_of[p]);
+        }
+    }
+}
+
 void solve_single(struct view *v, struct answer *ret) {
     struct flow f;
     bool *taken = scratch_array(&v->mem, v->n, sizeof(bool));
     uint8_t *merit = scratch_array(&v->mem, v->n, sizeof(*merit));
-    bool some[NO_MERIT + 1] = {false};
+    uint32_t count[NO_MERIT + 1] = {0};
     flow_init(&f, v);
     for (uint32_t p = 0; p < v->n; p++) {
         merit[p] = (uint8_t)merit_of(v, p);
-        some[merit[p]] = true;
+        count[merit[p]]++;
     }
     ret->wanted = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     ret->serves = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     for (enum merit m = FIXED; m < NO_MERIT; m++) {
-        for (uint32_t r = 0; some[m] && r < v->n; r++) {
-            uint32_t p = v->by_rank[r];
-            if (merit[p] == m) {
-                taken[p] = take(&f, v->class_of[p]);
-            }
+        if (count[m] && lacks(&f)) {
+            take_all(&f, merit, m, count[m], taken);
         }
     }
     for (uint32_t p = 0; p < v->n; p++) {

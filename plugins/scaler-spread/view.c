@@ -79,7 +79,10 @@ static bool sort_by_byte(const uint64_t *load, const uint32_t *from, uint32_t *t
 }
 
 /* Starts that fail, then everything that runs there, then the id. */
-static void rank_hosts(struct view *v) {
+void view_rank(struct view *v) {
+    if (v->by_rank) {
+        return;
+    }
     uint64_t *load = scratch_array(&v->mem, v->n, sizeof(*load)), any = 0;
     uint32_t *other = scratch_array(&v->mem, v->n, sizeof(uint32_t));
     v->rank = scratch_array(&v->mem, v->n, sizeof(uint32_t));
@@ -172,6 +175,7 @@ void view_init(struct view *v, const trl_scaler_spec *spec, const trl_place_in *
     scratch_init(&v->mem);
     v->n_classes = 0;
     v->overlap = false;
+    v->by_rank = v->rank = NULL;
     v->spec = spec;
     v->in = in;
     v->n = in->n_hosts;
@@ -180,7 +184,6 @@ void view_init(struct view *v, const trl_scaler_spec *spec, const trl_place_in *
     split(spec, spec->instances, v->shares);
     number_hosts(v);
     read_counts(v);
-    rank_hosts(v);
     classify_hosts(v);
 }
 

@@ -28,7 +28,8 @@ struct view {
     uint32_t *order;      /* [n] index in the input of host p */
     uint8_t *kind;        /* [n] enum host_kind */
     uint32_t *current, *foreign, *failing;
-    uint32_t *by_rank, *rank; /* hosts from most to least welcome for additions, and its inverse */
+    uint32_t *by_rank, *rank; /* hosts from most to least welcome for additions, and its inverse;
+                                 NULL before view_rank() */
     /* Hosts that match the same spreads are of one class. */
     uint32_t *class_of; /* [n] */
     uint32_t n_classes, words;
@@ -38,6 +39,7 @@ struct view {
 };
 
 void view_init(struct view *v, const trl_scaler_spec *spec, const trl_place_in *in);
+void view_rank(struct view *v); /* mostly nothing moves and nobody asks */
 void view_finish(struct view *v);
 
 static inline const trl_host_view *view_host(const struct view *v, uint32_t p) {
