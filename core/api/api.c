@@ -77,6 +77,7 @@ void api_destroy(struct api *a) {
 void api_request(struct api *a, str subject, const trl_label *headers, uint32_t n_headers, str body,
                  void (*reply)(void *arg, str json), void *arg) {
     struct req *r = req_create(a, subject, headers, n_headers, body);
+    r->caller = STR("{\"via\":\"socket\"}");
     r->reply = reply;
     r->arg = arg;
     req_run(r);
@@ -88,6 +89,7 @@ struct journal *api_journal(struct api *a) {
 
 static void on_msg(void *arg, const struct bus_msg *m) {
     struct req *r = req_create(arg, m->subject, m->headers, m->n_headers, m->body);
+    r->caller = STR("{\"via\":\"transport\"}");
     if (m->reply.len) {
         r->reply_to = str_dup(m->reply);
     }

@@ -11,6 +11,8 @@
 #include "engine/engine.h"
 #include "plug/bus.h"
 #include "plug/kv.h"
+#include "policy/policy.h"
+#include "secrets/secrets.h"
 
 struct api;
 
@@ -20,7 +22,10 @@ struct api_env { /* everything borrowed for the life of the api */
     struct bus *bus;
     struct kv *kv;
     struct catalog *catalog;
-    const char *prefix; /* "wadm.api" */
+    struct policy_chains *policy; /* NULL: everything is allowed */
+    struct audit *audit;          /* NULL: none */
+    struct secrets *secrets;      /* NULL: no backend is configured here */
+    const char *prefix;           /* "wadm.api" */
     bool multitenant;
     size_t max_payload; /* bytes of a message; 0: 1 MiB */
     /* The tenant is "_" when there is only one. NULL: lattice unknown. */

@@ -39,6 +39,7 @@ enum op_code {
     OP_NO_VERSION,
     OP_EXISTS,
     OP_REFUSED,
+    OP_DENIED, /* by policy */
     OP_STORAGE
 };
 
@@ -69,6 +70,16 @@ struct req {
     void (*again)(struct req *r); /* after a look at the store */
     bool looked;
     str note;
+    str caller, trace;      /* caller: JSON of who asks, as far as the door knows; or empty */
+    struct policy_ask *ask; /* under way, else NULL; then judged() */
+    void (*judged)(struct req *r, const struct ruling *ruling);
+    struct secrets_asked *secrets; /* under way, else NULL; then checked() */
+    void (*checked)(struct req *r, str refusal);
+    str *secret_names;
+    uint32_t n_secrets;
+    str deploying;    /* version under way */
+    bool if_changed;  /* put */
+    str plan_json;    /* plan: finished but for its verdicts */
     uint32_t waiting; /* info calls under way */
     size_t max_reply; /* 0: as large as a message */
     str store_info, bus_info;
@@ -119,6 +130,8 @@ struct operation {
 };
 extern const struct operation wadm_operations[];    /* ends with category NULL */
 extern const struct operation trellis_operations[]; /* same */
+
+str plan_verb(uint32_t verb); /* "provider_start"; static */
 
 /* One per operation: model_*.c (wadm.api), trellis_*.c (trellis.api). */
 void model_put(struct req *r);

@@ -114,6 +114,7 @@ trl_status api_call(struct api *a, const trl_api_call *c,
                             .operation = str_c(o->operation),
                             .name = c->name.len ? arena_str(&r->arena, c->name) : STR_NONE};
     r->name = r->s.name;
+    r->caller = arena_str(&r->arena, c->caller);
     struct called *x = ARENA_NEW(&r->arena, struct called);
     *x = (struct called){r, o, arena_str(&r->arena, c->caller), reply, arg};
     r->reply = on_reply;

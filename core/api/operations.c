@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "api/api_priv.h"
+#include "api/judge.h"
 #include "api/shared.h"
 
 /* Beside the manifest, the app's name and its version, the replies to get and the event of a deploy
@@ -124,6 +124,30 @@ static void on_put(void *arg, const struct catalog_result *cr) {
     tell(r, &o);
 }
 
+/* True: it must not be; the asker was told. */
+static bool denied(struct req *r, const struct manifest *m, const struct ruling *ruling) {
+    struct buf text = BUF_INIT;
+    if (!ruling || (ruling->n_reasons == 0 && !ruling_denies(ruling))) {
+        return false;
+    }
+    judge_findings(r, m, ruling);
+    if (!ruling_denies(ruling)) {
+        return false;
+    }
+    ruling_text(ruling, &text);
+    str kept = arena_str(&r->arena, buf_str(&text));
+    buf_finish(&text);
+    refuse(r, OP_DENIED, kept);
+    return true;
+}
+
+static void put_judged(struct req *r, const struct ruling *ruling) {
+    if (!denied(r, r->m, ruling)) {
+        catalog_put(r->api->env.catalog, r->s.account, r->s.lattice, r->m, manifest_version(r->m),
+                    r->if_changed, on_put, r);
+    }
+}
+
 void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const struct op_result *)) {
     struct catalog *c = r->api->env.catalog;
     str text = STR("");
@@ -137,7 +161,8 @@ void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const str
                   ? arena_printf(&r->arena, ", but some shared components are not deployed: %.*s",
                                  PSTR(text))
                   : STR("");
-    catalog_put(c, r->s.account, r->s.lattice, r->m, manifest_version(r->m), if_changed, on_put, r);
+    r->if_changed = if_changed;
+    judge_ask(r, TRL_POINT_PUT, r->m, NULL, put_judged);
 }
 
 static void on_deploy(void *arg, const struct catalog_result *cr) {
@@ -173,40 +198,84 @@ static bool must_look(struct req *r, const struct version *v) {
     return (names_newest(r) || !v || !v->json.ptr) && req_look(r, deploy_again);
 }
 
-void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result *)) {
+/* What is to be deployed: memory may have changed since it was looked at last. NULL: it is gone,
+ * and the asker was told. */
+static const struct manifest *deploying(struct req *r) {
     struct catalog *c = r->api->env.catalog;
     const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
-    const struct version *v = op_resolve(r, a);
-    const struct manifest *m, *old;
-    struct engine *e;
-    struct err err = ERR_INIT;
-    str *keys = NULL;
-    uint32_t n_keys = 0;
-    r->then = then;
-    if (must_look(r, v)) {
-        return;
-    }
-    m = v ? catalog_manifest(c, a, v->n) : NULL;
+    const struct version *v = a ? app_version(a, r->deploying) : NULL;
+    const struct manifest *m = v ? catalog_manifest(c, a, v->n) : NULL;
     if (!a || !v) {
         refuse(r, a ? OP_NO_VERSION : OP_NOT_FOUND, STR(""));
-        return;
-    }
-    if (!m) {
+    } else if (!m) {
         refuse(r, OP_STORAGE, STR("the stored manifest cannot be read"));
+    }
+    return m;
+}
+
+static void deploy_checked(struct req *r, str refusal) {
+    struct catalog *c = r->api->env.catalog;
+    const struct manifest *m, *old;
+    str *keys = NULL;
+    uint32_t n_keys = 0;
+    if (refusal.len) {
+        refuse(r, OP_REFUSED, refusal);
         return;
     }
-    e = req_engine(r, true);
-    if (e && engine_check_deploy(e, m, &err) < 0) {
-        refuse(r, OP_REFUSED, arena_str(&r->arena, str_c(err.msg)));
+    m = deploying(r);
+    if (!m) {
         return;
     }
-    /* lattice_wanted may have changed memory: look again. */
-    a = catalog_find(c, r->s.account, r->s.lattice, r->name);
+    struct engine *e = req_engine(r, false);
+    const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
     old = a && a->deployed ? catalog_manifest(c, a, a->deployed) : NULL;
     if (e && old) {
         n_keys = engine_links_to_renew(e, old, m, &r->arena, &keys);
     }
-    catalog_deploy(c, r->s.account, r->s.lattice, r->name, v->version, keys, n_keys, on_deploy, r);
+    catalog_deploy(c, r->s.account, r->s.lattice, r->name, r->deploying, keys, n_keys, on_deploy,
+                   r);
+}
+
+static void deploy_judged(struct req *r, const struct ruling *ruling) {
+    const struct manifest *m = deploying(r);
+    if (m && !denied(r, r->m ? r->m : m, ruling)) {
+        judge_secrets(r, m, deploy_checked);
+    }
+}
+
+static void judge_deploy(struct req *r, struct engine *e, const struct manifest *m) {
+    struct plan *p = NULL;
+    if (e && policy_asks(r->api->env.policy, TRL_POINT_DEPLOY)) {
+        engine_preview(e, r->name, m, &p, NULL); /* none yet: judged without */
+    }
+    judge_ask(r, TRL_POINT_DEPLOY, m, p, deploy_judged);
+    plan_destroy(p);
+}
+
+void op_deploy(struct req *r, void (*then)(struct req *, const struct op_result *)) {
+    struct catalog *c = r->api->env.catalog;
+    const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
+    const struct version *v = op_resolve(r, a);
+    struct err err = ERR_INIT;
+    r->then = then;
+    if (must_look(r, v)) {
+        return;
+    }
+    if (!a || !v) {
+        refuse(r, a ? OP_NO_VERSION : OP_NOT_FOUND, STR(""));
+        return;
+    }
+    r->deploying = arena_str(&r->arena, v->version);
+    struct engine *e = req_engine(r, true); /* may change memory */
+    const struct manifest *m = deploying(r);
+    if (!m) {
+        return;
+    }
+    if (e && engine_check_deploy(e, m, &err) < 0) {
+        refuse(r, OP_REFUSED, arena_str(&r->arena, str_c(err.msg)));
+        return;
+    }
+    judge_deploy(r, e, m);
 }
 
 /* An app that was never deployed has no engine that says what became of it; wadm says it too. */

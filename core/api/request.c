@@ -45,6 +45,8 @@ void req_destroy(struct req *r) {
     if (r->next) {
         r->next->prev = r->prev;
     }
+    policy_ask_cancel(r->ask);
+    secrets_asked_cancel(r->secrets);
     mem_free(r->reply_to);
     manifest_destroy(r->m);
     findings_finish(&r->findings);

@@ -20,6 +20,9 @@ static void fail(struct req *r, const struct op_result *o) {
     case OP_STORAGE:
         req_fail(r, "STORAGE", ENVELOPE_STORAGE "%s%.*s", o->text.len ? ": " : "", PSTR(o->text));
         break;
+    case OP_DENIED:
+        req_fail(r, "DENIED", "%.*s", PSTR(o->text));
+        break;
     default:
         req_fail(r, "REFUSED", "%.*s", PSTR(o->text));
         break;

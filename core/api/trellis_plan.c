@@ -2,9 +2,9 @@
  *
  * trellis.api: what would be done, by the very function that does it.
  */
-#include "api/api_priv.h"
+#include "api/judge.h"
 
-static str verb_name(uint32_t verb) {
+str plan_verb(uint32_t verb) {
     static const char *const names[] = {
         [0] = "",
         [TRL_DO_SCALE] = "scale",
@@ -26,7 +26,7 @@ static str verb_name(uint32_t verb) {
 static void write_action(struct jw *w, const struct plan_action *x) {
     static const char *const targets[] = {"unit", "link", "config"};
     jw_object(w);
-    jw_kv(w, "verb", verb_name(x->verb));
+    jw_kv(w, "verb", plan_verb(x->verb));
     jw_kv(w, "target", str_c(targets[x->target]));
     jw_kv(w, "app", x->app);
     jw_kv(w, "name", x->name);
@@ -84,6 +84,25 @@ static void write_plan(struct jw *w, const struct plan *p) {
     buf_finish(&status);
 }
 
+/* The plan with what policy says of it: "policy" is left out when nobody is asked. */
+static void verdict(struct req *r, const struct ruling *ruling) {
+    struct buf data = BUF_INIT;
+    struct jw w;
+    if (!ruling) {
+        buf_add_str(&data, r->plan_json);
+        req_ok(r, &data);
+        return;
+    }
+    buf_add(&data, r->plan_json.ptr, r->plan_json.len - 1); /* without its closing brace */
+    buf_add_str(&data, STR(",\"policy\":"));
+    jw_init(&w, &data, false);
+    jw_object(&w);
+    ruling_write(ruling, &w);
+    jw_end_object(&w);
+    buf_add_c(&data, '}');
+    req_ok(r, &data);
+}
+
 static void preview(struct req *r, const struct manifest *m) {
     struct engine *e = req_engine(r, m != NULL);
     struct plan *p = NULL;
@@ -107,8 +126,14 @@ static void preview(struct req *r, const struct manifest *m) {
     }
     jw_init(&w, &data, false);
     write_plan(&w, p);
+    r->plan_json = arena_str(&r->arena, buf_str(&data));
+    buf_finish(&data);
+    if (m) {
+        judge_ask(r, TRL_POINT_DEPLOY, m, p, verdict);
+    } else {
+        verdict(r, NULL);
+    }
     plan_destroy(p);
-    req_ok(r, &data);
 }
 
 /* Of a stored app: the body may name a version, or say {"undeploy": true}. */

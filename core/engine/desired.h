@@ -32,7 +32,8 @@ struct want_unit {
     str status_kind, trait;
     str *peers; /* ids it is linked with, in this app */
     uint32_t n_peers;
-    uint64_t list_hash; /* of the config name list */
+    uint64_t list_hash; /* of the config name list, and of settings */
+    str settings;       /* properties of its trait `process`, JSON; ptr NULL: none */
 };
 
 struct want_link {
@@ -113,6 +114,7 @@ struct desired_app {
     bool dirty;
     bool settling;           /* a catalog_settle is under way */
     bool guarded;            /* removals wait for consent */
+    uint32_t asking;         /* questions to policy under way */
     struct app_status *told; /* owned; last status */
 };
 

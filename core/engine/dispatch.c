@@ -32,6 +32,10 @@ static const char *const verb_names[] = {
     "link_put",  "link_del",  "config_put", "config_del",     "label_put",
     "label_del", "host_stop", "link_renew"};
 
+const char *dispatch_verb(uint32_t verb) {
+    return verb < ARRAY_LEN(verb_names) ? verb_names[verb] : "unknown";
+}
+
 static void sent_free(struct sent *s) {
     struct engine *e = s->e;
     for (uint32_t i = 0; i < e->sent.n; i++) {
@@ -151,6 +155,9 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
 
 /* Does what is seen fulfil what was asked for? */
 static bool fulfilled(const struct ledger_item *i, const struct seen_entry *seen) {
+    if (seen && seen->busy) {
+        return false; /* what it counts now may be what ran before */
+    }
     if (i->verb == TRL_DO_PROVIDER_START) {
         return seen != NULL;
     }
@@ -186,6 +193,13 @@ void dispatch_failed(struct engine *e, uint32_t slot, uint32_t unit, str text) {
     struct ledger_item *i = ledger_unit(&e->l, slot, unit);
     if (i && i->inflight && (i->verb == TRL_DO_SCALE || i->verb == TRL_DO_PROVIDER_START)) {
         fail(e, i, text);
+    }
+}
+
+void dispatch_goes_on(struct engine *e, uint32_t slot, uint32_t unit) {
+    struct ledger_item *i = ledger_unit(&e->l, slot, unit);
+    if (i && i->inflight && i->acked) {
+        i->deadline_ns = engine_now(e) + SEEN_NS;
     }
 }
 
@@ -227,6 +241,7 @@ static void fill_unit(trl_action *x, const struct plan_action *a, struct marks *
         x->image = a->unit->image;
         x->config_names = a->unit->config_names;
         x->n_config_names = a->unit->n_configs;
+        x->body = a->unit->settings;
         x->annotations = now->at;
         x->n_annotations = marks(now, a->app, a->unit->scaler_id, a->group);
     } else {
@@ -294,6 +309,17 @@ static struct sent *sent_new(struct engine *e, const struct plan_action *a, cons
     return s;
 }
 
+static struct ledger_item *item_for(struct engine *e, const struct plan_action *a,
+                                    const trl_link *l, struct arena *scratch) {
+    if (a->target == PLAN_UNIT) {
+        return ledger_unit_get(&e->l, a->host, a->id);
+    }
+    return a->target == PLAN_CONFIG ? ledger_text_get(&e->l, 'c', a->name)
+                                    : ledger_text_get(&e->l, 'l',
+                                                      link_key(scratch, l->source, l->target,
+                                                               l->name, l->ns, l->package));
+}
+
 static void send(struct engine *e, const struct plan_action *a) {
     trl_action x = {.struct_size = sizeof(x), .verb = a->verb, .lattice = str_c(e->id)};
     struct marks now, before;
@@ -352,12 +378,29 @@ static bool guard_allows(struct engine *e, struct desired_app *a, const struct p
     return false;
 }
 
+void dispatch_refuse(struct engine *e, const struct plan_action *a, str text) {
+    struct arena scratch = ARENA_INIT;
+    trl_link link;
+    fill_link(&link, a);
+    struct ledger_item *i = item_for(e, a, &link, &scratch);
+    arena_finish(&scratch);
+    mem_free(i->app);
+    i->app = str_dup(a->app);
+    ledger_fail(&e->l, i, text, engine_now(e), loop_wall_ms(e->env.loop), loop_rng(e->env.loop));
+    i->refused = true;
+    dirty_app(e, i->app);
+}
+
 void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p) {
+    struct gate_pass gate;
+    gate_begin(&gate, e, a);
     for (uint32_t i = 0; e->link_up && i < p->n_actions; i++) {
-        if (guard_allows(e, a, &p->actions[i])) {
-            send(e, &p->actions[i]);
+        const struct plan_action *x = &p->actions[i];
+        if (gate_allows(&gate, x) && guard_allows(e, a, x)) {
+            send(e, x);
         }
     }
+    gate_end(&gate);
 }
 
 void dispatch_cancel(struct engine *e) {

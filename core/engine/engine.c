@@ -26,6 +26,11 @@ static size_t normal_image(void *arg, uint32_t run_kind, str image, char *buf, s
     return e->driver->normal_image(plug_inst_raw(e->env.driver), run_kind, image, buf, cap);
 }
 
+static bool can_run(void *arg, const trl_unit_view *unit, const trl_host_view *host) {
+    struct engine *e = arg;
+    return e->driver->can_run(plug_inst_raw(e->env.driver), unit, host) != 0;
+}
+
 void engine_plan_in(struct engine *e, struct plan_in *in) {
     *in = (struct plan_in){.desired = &e->d,
                            .observed = &e->o,
@@ -34,7 +39,9 @@ void engine_plan_in(struct engine *e, struct plan_in *in) {
                            .wall_offset_ms = e->wall_offset_ms,
                            .ever_host = e->ever_host,
                            .seed = hash_bytes(e->lattice, strlen(e->lattice))};
+    in->denied = e->denials.n ? gate_each_denial : NULL;
     in->normal_image = e->driver->normal_image ? normal_image : NULL;
+    in->can_run = e->driver->can_run ? can_run : NULL;
     in->arg = e;
 }
 
@@ -235,7 +242,7 @@ void engine_read_load(const struct engine *e, struct engine_load *ret) {
 
 bool engine_settled(const struct engine *e) {
     return e->synced && e->dirty.n == 0 && !e->pass_posted && e->l.n_inflight == 0 &&
-           e->sent.n == 0 && !e->reading && !e->syncing;
+           e->sent.n == 0 && e->asks.n == 0 && !e->reading && !e->syncing;
 }
 
 const struct app_status *engine_status(const struct engine *e, str app) {
@@ -332,6 +339,7 @@ void engine_destroy(struct engine *e) {
     loop_timer_stop(&e->wake);
     loop_timer_stop(&e->tick);
     dispatch_cancel(e);
+    gate_cancel(e);
     hostlife_cancel(e);
     if (e->resync_op) {
         op_forget(e->resync_op);

@@ -13,6 +13,8 @@
 #include "lattice/observed.h"
 #include "plug/plug.h"
 #include "plug/scaler.h"
+#include "policy/policy.h"
+#include "secrets/secrets.h"
 
 struct engine;
 
@@ -36,6 +38,8 @@ struct engine_env {
     const struct log *log;
     struct catalog *catalog;
     struct plug_inst *driver;           /* started driver/1 instance, borrowed */
+    struct policy_chains *policy;       /* NULL: everything is allowed; borrowed */
+    struct secrets *secrets;            /* NULL: none here; borrowed */
     const struct scaler_alias *scalers; /* borrowed */
     uint32_t n_scalers;
     int64_t host_timeout_ns; /* --cleanup-interval: silent and unreachable hosts are given up,
@@ -78,6 +82,8 @@ void engine_links(struct engine *e, const trl_link *links, uint32_t n, uint32_t 
 void engine_link_gone(struct engine *e, const trl_link *key);
 void engine_configs(struct engine *e, const trl_config_seen *c, uint32_t n, uint32_t stride);
 void engine_note(struct engine *e, str host, str unit, int32_t code, str text);
+/* Rulings may differ now: what was refused is tried again, what runs is looked at again. */
+void engine_policy_changed(struct engine *e);
 void engine_link_state(struct engine *e, bool up);
 
 /* The last status of a deployed (or being taken down) app; NULL: never deployed. Borrowed until the

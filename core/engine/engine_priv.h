@@ -42,6 +42,8 @@ struct engine {
     uint32_t guard_used;
     VEC(struct sent *) sent; /* commands under way */
     VEC(struct probe *) probes;
+    VEC(struct gate_ask *) asks; /* questions to policy under way */
+    struct map denials;          /* unit id -> hosts that policy denies it: gate.c */
     trl_op *resync_op, *read_op; /* under way, else NULL */
 };
 
@@ -78,8 +80,29 @@ void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p
 /* An observation of (slot, unit): settles what it fulfils. */
 void dispatch_observed(struct engine *e, uint32_t slot, uint32_t unit);
 void dispatch_failed(struct engine *e, uint32_t slot, uint32_t unit, str text);
+void dispatch_goes_on(struct engine *e, uint32_t slot, uint32_t unit); /* it takes long */
 void dispatch_deadlines(struct engine *e); /* what was accepted and never seen */
 void dispatch_cancel(struct engine *e);    /* forgets everything under way */
+
+const char *dispatch_verb(uint32_t verb);
+/* Not sent: a failure with that text, as if the host had refused. */
+void dispatch_refuse(struct engine *e, const struct plan_action *a, str text);
+
+/* gate.c: the policy chains before a command goes out. One pass of one app: begin, one question
+ * per action, end (which asks for what was not known). */
+struct gate_ask;
+struct gate_pass {
+    struct engine *e;
+    struct desired_app *app;
+    struct gate_ask *place, *command; /* NULL: nobody is asked */
+};
+void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a);
+bool gate_allows(struct gate_pass *g, const struct plan_action *x);
+void gate_end(struct gate_pass *g);
+/* Hosts that a policy denies to the unit: for plan_in.denied. */
+void gate_each_denial(void *arg, str unit, void (*fn)(void *fn_arg, str host, bool stop, str text),
+                      void *fn_arg);
+void gate_cancel(struct engine *e); /* forgets everything under way */
 
 /* hostlife.c */
 void hostlife_tick(struct engine *e);

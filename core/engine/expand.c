@@ -139,7 +139,7 @@ static uint32_t expand_configs(struct expansion *x, const struct config_item *co
 
 static str unit_scaler_id(struct expansion *x, const struct want_unit *u, str kind) {
     struct arena *a = &x->spec->arena;
-    str *parts = ARENA_ARRAY(a, str, 5 + u->n_configs);
+    str *parts = ARENA_ARRAY(a, str, 6 + u->n_configs);
     parts[0] = kind;
     parts[1] = x->app;
     parts[2] = u->item;
@@ -148,9 +148,28 @@ static str unit_scaler_id(struct expansion *x, const struct want_unit *u, str ki
     for (uint32_t i = 0; i < u->n_configs; i++) {
         parts[5 + i] = u->config_names[i];
     }
+    uint32_t n = 5 + u->n_configs;
+    if (u->settings.ptr) { /* wadm knows none */
+        parts[n++] = u->settings;
+    }
     char id[65];
-    digest_sha256_hex(parts, 5 + u->n_configs, id);
+    digest_sha256_hex(parts, n, id);
     return arena_str(a, str_c(id));
+}
+
+/* Settings of a process: read by the driver that runs it, part of what it is made of. */
+static bool is_settings(const struct item *it, const struct trait *t) {
+    return str_is(t->type, "process") && t->shape != TRAIT_LINK &&
+           str_starts(it->image, STR("file://"));
+}
+
+static str settings_of(struct expansion *x, const struct item *it) {
+    for (uint32_t i = 0; i < it->n_traits; i++) {
+        if (is_settings(it, &it->traits[i])) {
+            return own(x, it->traits[i].properties_json);
+        }
+    }
+    return STR_NONE;
 }
 
 static uint64_t hash_names(const str *names, uint32_t n) {
@@ -169,6 +188,7 @@ static void add_unit(struct expansion *x, const struct item *it, str id, struct 
         .id = id, .item = own(x, it->name), .app = x->app, .image = own(x, it->image)};
     u.provider = it->kind == ITEM_CAPABILITY;
     u.trait = own(x, trait);
+    u.settings = settings_of(x, it);
     u.n_configs = expand_configs(x, it->config, it->n_config, it->secrets, it->n_secrets,
                                  &u.configs, &u.config_names);
     const char *kind = scaler_status_kind(sc);
@@ -177,6 +197,9 @@ static void add_unit(struct expansion *x, const struct item *it, str id, struct 
     u.scaler_id_other = unit_scaler_id(
         x, &u, str_is(u.status_kind, "SpreadScaler") ? STR("DaemonScaler") : STR("SpreadScaler"));
     u.list_hash = hash_names(u.config_names, u.n_configs);
+    if (u.settings.ptr) {
+        u.list_hash = trl_hash_more(u.list_hash, u.settings.ptr, u.settings.len);
+    }
     struct err e = ERR_INIT;
     if (scaler_compile(sc, properties, &u.spec, &e) < 0) {
         fixed_line(x, u.status_kind, id, true, arena_str(a, str_c(e.msg)));
@@ -284,6 +307,8 @@ static void expand_item(struct expansion *x, const struct item *it, str id) {
                 add_unit(x, it, id, x->env->scaler(x->env->arg, t->type), t->type,
                          t->properties_json);
             }
+        } else if (is_settings(it, t)) {
+            continue; /* with its unit */
         } else if (t->shape == TRAIT_CUSTOM || t->shape == TRAIT_SCALER) {
             unknown_trait(x, it, id, t, scaled || it->kind == ITEM_CAPABILITY);
         }

@@ -140,6 +140,7 @@ void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_
     delay = delay * 8 / 10 + (int64_t)rng_below(rng, (uint64_t)(delay * 4 / 10));
     l->n_failed += i->fails == 0;
     i->fails++;
+    i->refused = false;
     i->failed_hash = i->want_hash;
     i->next_ns = now_ns + delay;
     i->next_wall_ms = wall_ms + delay / 1000000;
@@ -169,6 +170,15 @@ void ledger_forgive(struct ledger *l, str app) {
     for (uint32_t k = 0; l->n_failed && k < l->items.n; k++) {
         struct ledger_item *i = l->items.at[k].value;
         if (i->fails && !i->inflight && i->app && str_is(app, i->app)) {
+            ledger_settle(l, i);
+        }
+    }
+}
+
+void ledger_forgive_refused(struct ledger *l) {
+    for (uint32_t k = 0; l->n_failed && k < l->items.n; k++) {
+        struct ledger_item *i = l->items.at[k].value;
+        if (i->fails && i->refused && !i->inflight) {
             ledger_settle(l, i);
         }
     }

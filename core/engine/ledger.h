@@ -16,6 +16,7 @@
 struct ledger_item {
     bool inflight;
     bool acked;     /* the host took it; the observation is awaited */
+    bool refused;   /* the last failure was a denial by policy: it was never sent */
     bool uncertain; /* it never answered: it may still do it when it wakes up */
     uint32_t verb;
     uint32_t count;     /* SCALE, UPDATE: what it will be */
@@ -70,6 +71,7 @@ void ledger_doubt(struct ledger *l, struct ledger_item *i);
 void ledger_certain(struct ledger *l, uint32_t host_slot);
 /* Forgets the back-offs of an app (a new generation). */
 void ledger_forgive(struct ledger *l, str app);
+void ledger_forgive_refused(struct ledger *l); /* those that policy denied, of all apps */
 /* Drops everything about a host. */
 void ledger_drop_host(struct ledger *l, uint32_t host_slot);
 

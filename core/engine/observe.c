@@ -105,6 +105,8 @@ void engine_note(struct engine *e, str host, str unit, int32_t code, str text) {
     uint32_t id = intern_find(&e->o.names, unit);
     if (code == TRL_NOTE_START_FAILED && slot != OBS_NONE && id != INTERN_NONE) {
         dispatch_failed(e, slot, id, text);
+    } else if (code == TRL_NOTE_BUSY && slot != OBS_NONE && id != INTERN_NONE) {
+        dispatch_goes_on(e, slot, id);
     }
     log_debug(e->env.log, "lattice %s: %.*s on %.*s: %.*s", e->lattice, PSTR(unit), PSTR(host),
               PSTR(text));

@@ -64,7 +64,9 @@ struct unit_plan {
     uint32_t n_updating;
     bool adds_pending; /* something is yet to come: removals wait */
     bool removing_ineligible;
-    bool blocked; /* an item's back-off holds something back */
+    uint32_t n_denied; /* hosts that policy denies */
+    str denied_text;   /* why, of the first */
+    bool blocked;      /* an item's back-off holds something back */
     str blocked_text;
     str note; /* worth saying although all is well */
 };

@@ -62,6 +62,53 @@ static void look_at(struct unit_plan *x, uint32_t slot) {
     }
 }
 
+/* Nothing new goes there; what runs stays, unless it must stop. */
+static void on_denied(void *arg, str host, bool stop, str text) {
+    struct unit_plan *x = arg;
+    uint32_t slot = observed_find_host(x->p->o, host);
+    if (slot == OBS_NONE) {
+        return;
+    }
+    uint32_t pos = x->p->o->hosts.at[slot].position;
+    if (x->n_denied++ == 0) {
+        x->denied_text = arena_str(x->p->a, text);
+    }
+    if (stop || !x->entry[pos]) {
+        x->flags[pos] |= TRL_HOST_EXCLUDED;
+    } else if (x->flags[pos] & TRL_HOST_READY) {
+        x->flags[pos] = TRL_HOST_CORDONED;
+    }
+}
+
+static trl_unit_view view_of(const struct unit_plan *x) {
+    const struct want_unit *u = x->u;
+    return (trl_unit_view){.struct_size = sizeof(trl_unit_view),
+                           .flags = u->provider ? TRL_UNIT_SINGLETON_PER_HOST : 0,
+                           .app = u->app,
+                           .name = u->item,
+                           .id = u->id,
+                           .kind = u->provider ? STR("capability") : STR("component"),
+                           .image = u->image,
+                           .peers = u->peers,
+                           .n_peers = u->n_peers};
+}
+
+/* Hosts of a kind that cannot run such an image. */
+static void leave_out(struct unit_plan *x) {
+    struct planner *p = x->p;
+    trl_unit_view view = view_of(x);
+    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+        if (x->entry[pos] || p->in->can_run(p->in->arg, &view, &p->views[pos])) {
+            continue;
+        }
+        x->flags[pos] |= TRL_HOST_EXCLUDED;
+        if (x->n_denied++ == 0) {
+            x->denied_text =
+                arena_printf(p->a, "the hosts here cannot run image %.*s", PSTR(x->u->image));
+        }
+    }
+}
+
 static void gather(struct unit_plan *x) {
     struct planner *p = x->p;
     x->current = array(x, sizeof(uint32_t));
@@ -77,10 +124,7 @@ static void gather(struct unit_plan *x) {
     x->outdated = array(x, sizeof(bool));
     x->relist = array(x, sizeof(bool));
     memcpy(x->flags, p->flags, sizeof(uint32_t) * p->n_hosts);
-    if (x->uid == INTERN_NONE) {
-        return;
-    }
-    if (x->uid < p->o->units.n) {
+    if (x->uid < p->o->units.n) { /* INTERN_NONE is beyond both */
         for (uint32_t i = 0; i < p->o->units.at[x->uid].slots.n; i++) {
             look_at(x, p->o->units.at[x->uid].slots.at[i]);
         }
@@ -95,20 +139,18 @@ static void gather(struct unit_plan *x) {
             unit_classify(x, pos);
         }
     }
+    if (p->in->denied) {
+        p->in->denied(p->in->arg, x->u->id, on_denied, x);
+    }
+    if (p->in->can_run) {
+        leave_out(x);
+    }
 }
 
 bool unit_place(struct unit_plan *x, uint32_t *current, uint32_t *flags, trl_place_out *out) {
     struct planner *p = x->p;
     const struct want_unit *u = x->u;
-    trl_unit_view view = {.struct_size = sizeof(view),
-                          .flags = u->provider ? TRL_UNIT_SINGLETON_PER_HOST : 0,
-                          .app = u->app,
-                          .name = u->item,
-                          .id = u->id,
-                          .kind = u->provider ? STR("capability") : STR("component"),
-                          .image = u->image,
-                          .peers = u->peers,
-                          .n_peers = u->n_peers};
+    trl_unit_view view = view_of(x);
     trl_place_in in = {.struct_size = sizeof(in),
                        .flags = p->in->explain ? TRL_PLACE_EXPLAIN : 0,
                        .unit = &view,
@@ -193,9 +235,11 @@ static void shrink(struct unit_plan *x, uint32_t pos) {
         return;
     }
     x->removing_ineligible |= ineligible;
-    struct plan_action *a = unit_action(
-        x, pos, x->u->provider ? TRL_DO_PROVIDER_STOP : TRL_DO_SCALE, want,
-        ineligible ? "its host matches no spread any more" : "more instances than wanted");
+    struct plan_action *a =
+        unit_action(x, pos, x->u->provider ? TRL_DO_PROVIDER_STOP : TRL_DO_SCALE, want,
+                    ineligible                          ? "its host matches no spread any more"
+                    : x->flags[pos] & TRL_HOST_EXCLUDED ? "its host may not have it any more"
+                                                        : "more instances than wanted");
     a->removal = true;
     a->unprompted = !x->p->app->prompted;
 }
@@ -219,7 +263,7 @@ static void explain(struct unit_plan *x) {
 }
 
 /* Hosts we do not hear from: what they run counts, and the status says so. */
-static str silence(struct unit_plan *x, uint32_t *ret_unhealthy) {
+static str silence(struct unit_plan *x, uint32_t *ret_unhealthy, uint32_t *ret_busy) {
     uint32_t silent = 0, holders = 0;
     int64_t since = INT64_MAX;
     for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
@@ -228,6 +272,7 @@ static str silence(struct unit_plan *x, uint32_t *ret_unhealthy) {
         }
         holders++;
         *ret_unhealthy += x->entry[pos]->health == TRL_HEALTH_FAILING;
+        *ret_busy += x->entry[pos]->busy;
         const struct seen_host *h = &x->p->o->hosts.at[x->p->o->order.at[pos]];
         if (h->suspect || h->stale) {
             since = h->seen_ns < since ? h->seen_ns : since;
@@ -244,14 +289,16 @@ static str silence(struct unit_plan *x, uint32_t *ret_unhealthy) {
 static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_status *st) {
     struct planner *p = x->p;
     const char *what = x->u->provider ? "provider" : "component";
-    uint32_t unhealthy = 0;
-    str silent = silence(x, &unhealthy);
+    uint32_t unhealthy = 0, busy = 0;
+    str silent = silence(x, &unhealthy, &busy);
     if (x->gate == GATE_FAIL) {
         st->type = STATUS_FAILED;
         st->message = x->gate_text;
     } else if (out->failed) {
         st->type = STATUS_FAILED;
-        st->message = arena_str(p->a, str_c(out->message));
+        st->message = x->n_denied
+                          ? arena_printf(p->a, "%s; %.*s", out->message, PSTR(x->denied_text))
+                          : arena_str(p->a, str_c(out->message));
     } else if (x->blocked) {
         st->type = STATUS_FAILED;
         st->message = x->blocked_text;
@@ -267,10 +314,13 @@ static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_st
         st->message = STR("Configuration out of sync");
     } else if (unhealthy) {
         st->type = STATUS_FAILED;
-        st->message = arena_printf(p->a, "Unhealthy provider on %u host(s)", unhealthy);
+        st->message = arena_printf(p->a, "Unhealthy %s on %u host(s)", what, unhealthy);
+    } else if (busy) {
+        st->type = STATUS_RECONCILING;
+        st->message = arena_printf(p->a, "Replacing instances of the %s on %u host(s)", what, busy);
     } else {
         st->type = STATUS_DEPLOYED;
-        st->message = silent.len ? silent : x->note;
+        st->message = silent.len ? silent : x->n_denied ? x->denied_text : x->note;
     }
 }
 

@@ -9,8 +9,9 @@
 #include "codec/yaml.h"
 
 /* Plugin blocks are checked by the plugins' own schemas: here only that they are blocks. */
-static const char SCHEMA[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+static const char SCHEMA_HEAD[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{";
+static const char SCHEMA_REST[] =
     "\"lattices\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"},"
     "\"description\":\"names, or * for every lattice seen\"},"
     "\"plugin_dirs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":"
@@ -67,24 +68,8 @@ void config_finish(struct config *c) {
 }
 
 static struct plugin_choice choice(struct config *c, const struct node *n) {
-    struct buf json = BUF_INIT;
-    struct jw w;
-    if (n->type == NODE_STRING) {
-        return (struct plugin_choice){arena_str(&c->arena, n->text), STR("{}"), n};
-    }
-    jw_init(&w, &json, false);
-    jw_object(&w);
-    for (uint32_t i = 0; i < n->n; i++) {
-        if (!str_is(n->members[i].key, "plugin")) {
-            jw_key_str(&w, n->members[i].key);
-            jw_node(&w, n->members[i].value);
-        }
-    }
-    jw_end_object(&w);
-    struct plugin_choice p = {arena_str(&c->arena, node_text(n, "plugin", STR_NONE)),
-                              arena_str(&c->arena, buf_str(&json)), n};
-    buf_finish(&json);
-    return p;
+    static const char *const own[] = {"plugin", NULL};
+    return config_choice(&c->arena, n, own);
 }
 
 static struct plugin_choice *choices(struct config *c, const struct node *n, uint32_t *ret_n) {
@@ -207,7 +192,9 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
                      str_c(e.msg), STR(""));
         return rc;
     }
-    rc = json_parse(str_c(SCHEMA), &scratch, &schema, &e);
+    str text_of_schema =
+        arena_printf(&scratch, "%s%s%s", SCHEMA_HEAD, config_gates_schema, SCHEMA_REST);
+    rc = json_parse(text_of_schema, &scratch, &schema, &e);
     if (rc < 0) {
         findings_add(f, FINDING_ERROR, "internal", STR(""), 0, 0, str_c(e.msg), STR(""));
         goto out;
@@ -222,6 +209,7 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
     }
     uint32_t before = f->errors;
     check_scalers(node_get(root, "scalers"), f);
+    config_gates_take(&c->gates, &c->arena, root, f);
     if (root->type == NODE_OBJECT) {
         take(c, root, &found, f->errors == before);
     }
@@ -229,21 +217,6 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
 out:
     arena_finish(&scratch);
     return f->errors ? TRL_E_INVALID : 0;
-}
-
-static void write_choice(struct jw *w, const struct plugin_choice *p) {
-    struct arena a = ARENA_INIT;
-    struct node *n = NULL;
-    jw_object(w);
-    jw_kv(w, "plugin", p->name);
-    if (json_parse(p->config, &a, &n, NULL) == 0) {
-        for (uint32_t i = 0; i < n->n; i++) {
-            jw_key_str(w, n->members[i].key);
-            jw_node(w, n->members[i].value);
-        }
-    }
-    jw_end_object(w);
-    arena_finish(&a);
 }
 
 void config_write(const struct config *c, struct buf *out) {
@@ -264,28 +237,29 @@ void config_write(const struct config *c, struct buf *out) {
     }
     jw_end_array(&w);
     jw_key(&w, "transport");
-    write_choice(&w, &c->transport);
+    config_choice_write(&w, &c->transport);
     jw_key(&w, "store");
-    write_choice(&w, &c->store);
+    config_choice_write(&w, &c->store);
     jw_key(&w, "drivers");
     jw_array(&w);
     for (uint32_t i = 0; i < c->n_drivers; i++) {
-        write_choice(&w, &c->drivers[i]);
+        config_choice_write(&w, &c->drivers[i]);
     }
     jw_end_array(&w);
     jw_key(&w, "extensions");
     jw_array(&w);
     for (uint32_t i = 0; i < c->n_extensions; i++) {
-        write_choice(&w, &c->extensions[i]);
+        config_choice_write(&w, &c->extensions[i]);
     }
     jw_end_array(&w);
     jw_key(&w, "scalers");
     jw_object(&w);
     for (uint32_t i = 0; i < c->n_scalers; i++) {
         jw_key_str(&w, c->scalers[i].trait);
-        write_choice(&w, &c->scalers[i].plugin);
+        config_choice_write(&w, &c->scalers[i].plugin);
     }
     jw_end_object(&w);
+    config_gates_write(&c->gates, &w);
     jw_key(&w, "api");
     jw_object(&w);
     jw_kv(&w, "prefix", c->api_prefix);

@@ -9,12 +9,7 @@
 #include "base/arena.h"
 #include "codec/node.h"
 #include "model/finding.h"
-
-struct plugin_choice {
-    str name;              /* component name: "nats" */
-    str config;            /* JSON text of an object */
-    const struct node *at; /* for places; NULL: a default */
-};
+#include "plane/config_gates.h"
 
 struct scaler_choice {
     str trait; /* "spreadscaler" */
@@ -35,7 +30,8 @@ struct config {
     uint32_t n_scalers;
     struct plugin_choice *extensions;
     uint32_t n_extensions;
-    str api_prefix; /* "wadm.api" */
+    struct config_gates gates; /* policy, secrets, host_services */
+    str api_prefix;            /* "wadm.api" */
     bool multitenant;
     bool observe_only; /* allow_wadm: observe */
     uint64_t cleanup_interval_s;

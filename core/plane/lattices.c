@@ -70,6 +70,8 @@ static struct lattice_slot *add(struct plane *p, str tenant, str name, const cha
                              .log = p->env.log,
                              .catalog = p->catalog,
                              .driver = p->driver,
+                             .policy = gates_policy(p->gates),
+                             .secrets = gates_secrets(p->gates),
                              .scalers = p->aliases,
                              .n_scalers = p->n_scalers,
                              .host_timeout_ns =
@@ -140,6 +142,12 @@ void lattices_link_state(struct plane *p, bool up) {
     for (uint32_t i = 0; i < p->lattices.n; i++) {
         struct lattice_slot *s = p->lattices.at[i].value;
         engine_link_state(s->engine, up);
+    }
+}
+
+void lattices_policy_changed(struct plane *p) {
+    for (uint32_t i = 0; i < p->lattices.n; i++) {
+        engine_policy_changed(((struct lattice_slot *)p->lattices.at[i].value)->engine);
     }
 }
 

@@ -17,6 +17,7 @@ void lattices_finish(struct plane *p);
 void lattices_want(struct plane *p, str tenant, str lattice);
 void lattices_app_changed(struct plane *p, const struct app *a);
 void lattices_link_state(struct plane *p, bool up);
+void lattices_policy_changed(struct plane *p); /* rulings may differ now */
 void lattices_each(struct plane *p, void (*fn)(void *arg, struct engine *e), void *arg);
 void lattices_each_lease(struct plane *p, void (*fn)(void *arg, bool held), void *arg);
 bool lattices_settled(const struct plane *p);

@@ -214,16 +214,22 @@ static void api_each_engine(void *arg, void (*fn)(void *, struct engine *), void
     lattices_each(arg, fn, fn_arg);
 }
 
-static void on_store(void *arg, trl_status st, const trl_err *e) {
+static void on_policy_change(void *arg) {
+    lattices_policy_changed(arg);
+}
+
+static void on_gates_failed(void *arg, const char *text) {
+    struct plane *p = arg;
+    if (!p->stopping) {
+        fail(p, "cannot start", text);
+    }
+}
+
+static void on_gates(void *arg) {
     struct plane *p = arg;
     if (p->stopping) {
         return;
     }
-    if (st != TRL_OK) {
-        fail_trl(p, p->env.config->store.name, st, e);
-        return;
-    }
-    p->kv = kv_create(p->store);
     struct catalog_env cat = {.loop = p->env.loop,
                               .kv = p->kv,
                               .log = p->env.log,
@@ -237,6 +243,9 @@ static void on_store(void *arg, trl_status st, const trl_err *e) {
                           .bus = p->bus,
                           .kv = p->kv,
                           .catalog = p->catalog,
+                          .policy = gates_policy(p->gates),
+                          .audit = gates_audit(p->gates),
+                          .secrets = gates_secrets(p->gates),
                           .prefix = p->prefix,
                           .multitenant = p->env.config->multitenant,
                           .max_payload = MAX_PAYLOAD,
@@ -249,6 +258,29 @@ static void on_store(void *arg, trl_status st, const trl_err *e) {
                           .arg = p};
     p->api = api_create(&api);
     start_driver(p);
+}
+
+static void on_store(void *arg, trl_status st, const trl_err *e) {
+    struct plane *p = arg;
+    if (p->stopping) {
+        return;
+    }
+    if (st != TRL_OK) {
+        fail_trl(p, p->env.config->store.name, st, e);
+        return;
+    }
+    p->kv = kv_create(p->store);
+    struct gates_env gates = {.loop = p->env.loop,
+                              .log = p->env.log,
+                              .plug = p->plug,
+                              .bus = p->bus,
+                              .kv = p->kv,
+                              .config = &p->env.config->gates,
+                              .on_policy_change = on_policy_change,
+                              .on_ready = on_gates,
+                              .on_failed = on_gates_failed,
+                              .arg = p};
+    p->gates = gates_start(&gates);
 }
 
 static int make(struct plane *p, const char *kind, const struct plugin_choice *c,
@@ -389,6 +421,8 @@ static void stop_transport(void *arg) {
     }
 }
 
+static void gates_stopped(void *arg);
+
 /* Leases that are given back let another instance act at once: they get a moment to go out. */
 static void stop_store(void *arg) {
     struct plane *p = arg;
@@ -398,6 +432,11 @@ static void stop_store(void *arg) {
         return;
     }
     plug_inst_destroy(p->driver);
+    gates_stop(p->gates, gates_stopped, p);
+}
+
+static void gates_stopped(void *arg) {
+    struct plane *p = arg;
     kv_destroy(p->kv);
     if (p->store && p->store != p->env.store) {
         plug_inst_stop(p->store, stop_transport, p);
@@ -421,6 +460,7 @@ void plane_teardown(struct plane *p) {
     p->extensions = NULL;
     measure_destroy(p->measure);
     p->measure = NULL;
+    gates_finish(p->gates);
     if (p->driver) {
         plug_inst_stop(p->driver, stop_store, p);
     } else {

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "catalog/catalog.h"
 #include "catalog/lease.h"
+#include "plane/gates.h"
 #include "plane/plane.h"
 #include "plug/kv.h"
 
@@ -29,6 +30,7 @@ struct plane {
     struct bus *bus;
     struct kv *kv;
     struct catalog *catalog;
+    struct gates *gates;
     struct api *api;
     struct measure *measure;
     struct extensions *extensions; /* NULL: none, or not yet */

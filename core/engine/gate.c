@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The policy gate of dispatch. An action goes out when its ruling is known and no denial; what is
+ * not known is asked for, and the app is planned again with the answer. Nothing here waits.
+ *
+ * A denied command is a failed one: it backs off and shows its reason. A denied placement takes the
+ * host away from the unit: what runs there stays, unless the rule says that it must stop.
+ */
+#include <string.h>
+
+#include "codec/json.h"
+#include "engine/engine_priv.h"
+
+#define DENIAL_NS                                                                                  \
+    (5 * NS_PER_S) /* at least: how soon a denial that must not be kept is asked again */
+
+struct denial { /* of one unit on one host */
+    char *text;
+    bool stop;
+    int64_t until_ns;
+};
+
+struct gate_place {
+    str unit, host;
+};
+
+struct gate_ask { /* a question under way */
+    struct engine *e;
+    struct policy_ask *ask;
+    uint32_t point;
+    char *app;
+    struct arena arena;
+    VEC(struct policy_question) q;
+    VEC(struct gate_place) at; /* PLACE: what each question is about */
+};
+
+/* Questions */
+
+static void write_labels(struct jw *w, const trl_label *labels, uint32_t n) {
+    jw_key(w, "labels");
+    jw_object(w);
+    for (uint32_t i = 0; i < n; i++) {
+        jw_key_str(w, labels[i].key);
+        jw_str(w, labels[i].value);
+    }
+    jw_end_object(w);
+}
+
+static void begin_subject(struct engine *e, struct jw *w, struct buf *out, const char *point,
+                          str app) {
+    jw_init(w, out, false);
+    jw_object(w);
+    jw_kv(w, "point", str_c(point));
+    if (!str_is(engine_tenant(e), "_")) {
+        jw_kv(w, "tenant", engine_tenant(e));
+    }
+    jw_kv(w, "lattice", engine_lattice(e));
+    jw_kv(w, "app", app);
+}
+
+static void write_host(struct engine *e, struct jw *w, uint32_t slot) {
+    const struct seen_host *h = &e->o.hosts.at[slot];
+    jw_key(w, "host");
+    jw_object(w);
+    jw_kv(w, "id", h->id);
+    jw_kv(w, "name", h->name);
+    write_labels(w, h->labels, h->n_labels);
+    jw_end_object(w);
+}
+
+static void command_subject(struct engine *e, const struct plan_action *x, struct buf *out) {
+    struct jw w;
+    begin_subject(e, &w, out, "command", x->app);
+    jw_kv(&w, "verb", str_c(dispatch_verb(x->verb)));
+    if (x->target == PLAN_UNIT) {
+        jw_kv(&w, "unit", x->name);
+        jw_kv(&w, "image", x->unit ? x->unit->image : x->image_old);
+        jw_kv_u64(&w, "count", x->count);
+        write_host(e, &w, x->host);
+    } else {
+        jw_kv(&w, x->target == PLAN_LINK ? "link" : "config", x->name);
+    }
+    jw_kv(&w, "reason", x->reason);
+    jw_end_object(&w);
+}
+
+static void place_subject(struct engine *e, str app, const struct want_unit *u, uint32_t slot,
+                          struct buf *out) {
+    struct jw w;
+    begin_subject(e, &w, out, "place", app);
+    jw_key(&w, "unit");
+    jw_object(&w);
+    jw_kv(&w, "name", u->item);
+    jw_kv(&w, "id", u->id);
+    jw_kv(&w, "kind", u->provider ? STR("provider") : STR("component"));
+    jw_kv(&w, "image", u->image);
+    jw_end_object(&w);
+    write_host(e, &w, slot);
+    jw_end_object(&w);
+}
+
+static struct gate_ask *ask_new(struct engine *e, uint32_t point, str app) {
+    struct gate_ask *k = mem_zalloc(sizeof(*k));
+    k->e = e;
+    k->point = point;
+    k->app = str_dup(app);
+    return k;
+}
+
+static void ask_free(struct gate_ask *k) {
+    struct engine *e = k->e;
+    for (uint32_t i = 0; i < e->asks.n; i++) {
+        if (e->asks.at[i] == k) {
+            e->asks.at[i] = e->asks.at[--e->asks.n];
+            break;
+        }
+    }
+    arena_finish(&k->arena);
+    VEC_FREE(&k->q);
+    VEC_FREE(&k->at);
+    mem_free(k->app);
+    mem_free(k);
+}
+
+static struct policy_about about(struct engine *e, str app) {
+    return (struct policy_about){engine_tenant(e), engine_lattice(e), app, STR("self"), STR_NONE};
+}
+
+/* Denied placements: unit id -> struct map of host id -> struct denial */
+
+static void denial_free(struct denial *d) {
+    if (d) {
+        mem_free(d->text);
+        mem_free(d);
+    }
+}
+
+static void deny(struct engine *e, str unit, str host, const struct ruling *r) {
+    struct map *hosts = map_get(&e->denials, unit);
+    struct buf text = BUF_INIT;
+    if (!hosts) {
+        hosts = mem_zalloc(sizeof(*hosts));
+        map_set(&e->denials, unit, hosts);
+    }
+    ruling_text(r, &text);
+    struct denial *d = mem_alloc(sizeof(*d));
+    int64_t life = (int64_t)r->ttl_ms * 1000000;
+    *d = (struct denial){buf_take(&text), r->stop, INT64_MAX};
+    if (r->ttl_ms != TRL_TTL_RULES) {
+        d->until_ns = engine_now(e) + (life > DENIAL_NS ? life : DENIAL_NS);
+        engine_wake_at(e, d->until_ns);
+    }
+    denial_free(map_set(hosts, host, d));
+}
+
+static void denials_clear(struct engine *e) {
+    for (uint32_t i = 0; i < e->denials.n; i++) {
+        struct map *hosts = e->denials.at[i].value;
+        for (uint32_t k = 0; k < hosts->n; k++) {
+            denial_free(hosts->at[k].value);
+        }
+        map_finish(hosts);
+        mem_free(hosts);
+    }
+    map_finish(&e->denials);
+    e->denials = (struct map)MAP_INIT;
+}
+
+void gate_each_denial(void *arg, str unit, void (*fn)(void *fn_arg, str host, bool stop, str text),
+                      void *fn_arg) {
+    struct engine *e = arg;
+    struct map *hosts = map_get(&e->denials, unit);
+    for (uint32_t i = 0; hosts && i < hosts->n; i++) {
+        const struct denial *d = hosts->at[i].value;
+        if (d->until_ns > engine_now(e)) {
+            fn(fn_arg, hosts->at[i].key, d->stop, str_c(d->text));
+        }
+    }
+}
+
+/* Asking */
+
+static void on_rulings(void *arg, struct ruling *const *rulings) {
+    struct gate_ask *k = arg;
+    struct engine *e = k->e;
+    for (uint32_t i = 0; k->point == TRL_POINT_PLACE && i < k->at.n; i++) {
+        if (ruling_denies(rulings[i])) {
+            deny(e, k->at.at[i].unit, k->at.at[i].host, rulings[i]);
+        }
+    }
+    struct desired_app *a = desired_find(&e->d, str_c(k->app));
+    if (a) {
+        a->asking--;
+        engine_dirty(e, a);
+    }
+    ask_free(k);
+}
+
+static void ask_send(struct gate_ask *k, struct desired_app *a) {
+    if (k->q.n == 0) {
+        ask_free(k);
+        return;
+    }
+    struct policy_about who = about(k->e, a->name);
+    a->asking++;
+    *VEC_ADD(&k->e->asks) = k;
+    k->ask = policy_ask(k->e->env.policy, k->point, k->q.at, k->q.n, &who, on_rulings, k);
+}
+
+static void add_place(struct gate_ask *k, const struct want_unit *u, uint32_t slot, str subject) {
+    const struct seen_host *h = &k->e->o.hosts.at[slot];
+    str what = arena_printf(&k->arena, "place %.*s on %.*s", PSTR(u->id), PSTR(h->id));
+    *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, subject), what};
+    *VEC_ADD(&k->at) =
+        (struct gate_place){arena_str(&k->arena, u->id), arena_str(&k->arena, h->id)};
+}
+
+/* One host was denied: all others that could be chosen next are asked about at once, so that the
+ * next plan knows them all. */
+static void ask_all_hosts(struct engine *e, struct desired_app *a, const struct want_unit *u) {
+    struct gate_ask *k = ask_new(e, TRL_POINT_PLACE, a->name);
+    struct policy_about who = about(e, a->name);
+    struct buf subject = BUF_INIT;
+    for (uint32_t i = 0; i < e->o.order.n; i++) {
+        uint32_t slot = e->o.order.at[i];
+        struct map *denied = map_get(&e->denials, u->id);
+        buf_clear(&subject);
+        if (denied && map_has(denied, e->o.hosts.at[slot].id)) {
+            continue;
+        }
+        place_subject(e, a->name, u, slot, &subject);
+        const struct ruling *known =
+            policy_peek(e->env.policy, TRL_POINT_PLACE, buf_str(&subject), STR("place"), &who);
+        if (!known) {
+            add_place(k, u, slot, buf_str(&subject));
+        } else if (ruling_denies(known)) {
+            deny(e, u->id, e->o.hosts.at[slot].id, known);
+        }
+    }
+    buf_finish(&subject);
+    ask_send(k, a);
+}
+
+void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a) {
+    bool on = e->env.policy != NULL;
+    g->e = e;
+    g->app = a;
+    g->place = on && policy_asks(e->env.policy, TRL_POINT_PLACE)
+                   ? ask_new(e, TRL_POINT_PLACE, a->name)
+                   : NULL;
+    g->command = on && policy_asks(e->env.policy, TRL_POINT_COMMAND)
+                     ? ask_new(e, TRL_POINT_COMMAND, a->name)
+                     : NULL;
+}
+
+static bool adds_there(const struct plan_action *x) {
+    return x->target == PLAN_UNIT && x->unit && x->host != OBS_NONE &&
+           (x->verb == TRL_DO_PROVIDER_START || x->verb == TRL_DO_UPDATE ||
+            (x->verb == TRL_DO_SCALE && x->count > x->count_old));
+}
+
+static bool place_allowed(struct gate_pass *g, const struct plan_action *x) {
+    struct engine *e = g->e;
+    struct buf subject = BUF_INIT;
+    struct policy_about who = about(e, g->app->name);
+    place_subject(e, g->app->name, x->unit, x->host, &subject);
+    const struct ruling *r =
+        policy_peek(e->env.policy, TRL_POINT_PLACE, buf_str(&subject), x->name, &who);
+    bool ok = r && !ruling_denies(r);
+    if (!r) {
+        add_place(g->place, x->unit, x->host, buf_str(&subject));
+    } else if (!ok) {
+        deny(e, x->unit->id, x->host_id, r);
+        ask_all_hosts(e, g->app, x->unit);
+        engine_dirty(e, g->app);
+    }
+    buf_finish(&subject);
+    return ok;
+}
+
+static bool command_allowed(struct gate_pass *g, const struct plan_action *x) {
+    struct engine *e = g->e;
+    struct buf subject = BUF_INIT, text = BUF_INIT;
+    struct policy_about who = about(e, g->app->name);
+    struct gate_ask *k = g->command;
+    str what = arena_printf(&k->arena, "%s %.*s%s%.*s", dispatch_verb(x->verb), PSTR(x->name),
+                            x->host_id.len ? " on " : "", PSTR(x->host_id));
+    command_subject(e, x, &subject);
+    const struct ruling *r =
+        policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), what, &who);
+    bool ok = r && !ruling_denies(r);
+    if (!r) {
+        *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, buf_str(&subject)), what};
+    } else if (!ok) {
+        ruling_text(r, &text);
+        dispatch_refuse(e, x, buf_str(&text));
+    }
+    buf_finish(&subject);
+    buf_finish(&text);
+    return ok;
+}
+
+bool gate_allows(struct gate_pass *g, const struct plan_action *x) {
+    bool ok = !g->place || !adds_there(x) || place_allowed(g, x);
+    return (!g->command || command_allowed(g, x)) && ok;
+}
+
+void gate_end(struct gate_pass *g) {
+    struct gate_ask *both[] = {g->place, g->command};
+    bool busy = g->app->asking > 0; /* the answers lead to the next pass */
+    for (uint32_t i = 0; i < ARRAY_LEN(both); i++) {
+        if (both[i] && busy) {
+            ask_free(both[i]);
+        } else if (both[i]) {
+            ask_send(both[i], g->app);
+        }
+    }
+}
+
+/* Life */
+
+void engine_policy_changed(struct engine *e) {
+    denials_clear(e);
+    ledger_forgive_refused(&e->l);
+    engine_dirty_all(e);
+}
+
+void gate_cancel(struct engine *e) {
+    while (e->asks.n) {
+        struct gate_ask *k = e->asks.at[e->asks.n - 1];
+        policy_ask_cancel(k->ask);
+        ask_free(k);
+    }
+    VEC_FREE(&e->asks);
+    denials_clear(e);
+}
