@@ -65,6 +65,7 @@ enum fake_verb {
     FAKE_LIST,
     FAKE_TELL,
     FAKE_SNAPSHOT,
+    FAKE_RESET,
     FAKE_END,
     FAKE_ACK
 };
@@ -204,6 +205,7 @@ static inline void fake_watch_free(struct kv_watch *w) {
 static inline void fake_run_watch(struct fake_job *j) {
     struct kv_watch *w = j->watch;
     struct kv_entry sync = {.revision = j->kv->store->revision, .flags = TRL_ENTRY_SYNC};
+    struct kv_entry reset = {.flags = TRL_ENTRY_RESET};
     struct kv_entry x = {str_c(j->key), str_n(j->value, j->value ? j->len : 0), j->revision,
                          j->flags};
     if (j->verb == FAKE_END) {
@@ -214,6 +216,9 @@ static inline void fake_run_watch(struct fake_job *j) {
     } else if (!w->over && j->verb == FAKE_TELL) {
         w->on_entry(w->arg, &x);
     } else if (!w->over) {
+        if (j->verb == FAKE_RESET) {
+            w->on_entry(w->arg, &reset);
+        }
         fake_list(j, w->on_entry, w->arg, w->prefix);
         w->on_entry(w->arg, &sync);
     }
@@ -224,11 +229,12 @@ static inline void fake_run(void *arg) {
     struct kv *k = j->kv;
     struct fake_store *s = k->store;
     uint32_t i;
-    if ((k->mute || (k->deaf && j->verb == FAKE_TELL)) && !k->dead) {
+    if ((k->mute || (k->deaf && (j->verb == FAKE_TELL || j->verb == FAKE_RESET))) && !k->dead) {
         *VEC_ADD(&k->muted) = j;
         return;
     }
-    bool watch = j->verb == FAKE_TELL || j->verb == FAKE_SNAPSHOT || j->verb == FAKE_END;
+    bool watch = j->verb == FAKE_TELL || j->verb == FAKE_SNAPSHOT || j->verb == FAKE_RESET ||
+                 j->verb == FAKE_END;
     for (uint32_t n = 0; n < k->pending.n; n++) {
         if (k->pending.at[n] == j) {
             k->pending.at[n] = k->pending.at[--k->pending.n];
@@ -369,6 +375,38 @@ static inline void fake_resync(struct kv *k) {
     }
 }
 
+static inline void fake_clear(struct fake_store *s) {
+    for (uint32_t i = 0; i < s->at.n; i++) {
+        mem_free(s->at.at[i].key);
+        mem_free(s->at.at[i].value);
+    }
+    VEC_FREE(&s->at);
+    s->revision = 0;
+}
+
+static inline void fake_copy(struct fake_store *to, const struct fake_store *from) {
+    fake_clear(to);
+    to->revision = from->revision;
+    for (uint32_t i = 0; i < from->at.n; i++) {
+        const struct fake_entry *e = &from->at.at[i];
+        *VEC_ADD(&to->at) =
+            (struct fake_entry){mem_strdup(e->key), e->value ? mem_dup(e->value, e->len + 1) : NULL,
+                                e->len, e->revision};
+    }
+}
+
+/* The store loses its past: it is empty, or what it was at the time of that copy. */
+static inline void fake_lose(struct fake_store *s, const struct fake_store *copy) {
+    if (copy) {
+        fake_copy(s, copy);
+    } else {
+        fake_clear(s);
+    }
+    for (uint32_t i = 0; i < s->watches.n; i++) {
+        fake_job(s->watches.at[i]->kv, FAKE_RESET, STR(""), NULL)->watch = s->watches.at[i];
+    }
+}
+
 static inline uint32_t fake_count(struct fake_store *s, const char *part) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->at.n; i++) {
@@ -378,11 +416,7 @@ static inline uint32_t fake_count(struct fake_store *s, const char *part) {
 }
 
 static inline void fake_store_finish(struct fake_store *s) {
-    for (uint32_t i = 0; i < s->at.n; i++) {
-        mem_free(s->at.at[i].key);
-        mem_free(s->at.at[i].value);
-    }
-    VEC_FREE(&s->at);
+    fake_clear(s);
     VEC_FREE(&s->watches);
 }
 
