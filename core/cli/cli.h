@@ -73,5 +73,6 @@ extern const struct command cli_host_commands[];
 extern const struct command cli_plane_commands[]; /* serve, up, sim */
 extern const struct command cli_tool_commands[];  /* plugin */
 extern const struct command cli_config_commands[];
+extern const struct command cli_policy_commands[];
 
 #endif

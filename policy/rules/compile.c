@@ -19,7 +19,7 @@ bool wrong(struct text *err, const struct tree_node *at, const char *fmt, ...) {
     int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     tree_where(at, err);
-    text_c(err, ": ");
+    text_c(err, at->line ? ": " : at->parent ? " " : "");
     text_cut(err, (trl_str){text, n < 0 ? 0 : strlen(text)}, sizeof(text));
     return false;
 }

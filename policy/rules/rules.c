@@ -288,10 +288,10 @@ static trl_status read_config(json_t *config, const char **path, struct ruleset 
     *path = json_string_value(json_object_get(config, "file"));
     *rules = NULL;
     if (!*path == !list) {
-        return trl_errf(err, TRL_E_INVALID, "/: either file or rules must be there");
+        return trl_errf(err, TRL_E_INVALID, "either file or rules must be there");
     }
     if (*path && json_object_get(config, "default")) {
-        return trl_errf(err, TRL_E_INVALID, "/default: with file it stands in the file");
+        return trl_errf(err, TRL_E_INVALID, "/default with file it stands in the file");
     }
     if (*path) {
         return TRL_OK;
@@ -306,7 +306,7 @@ static trl_status with_config(trl_str config, trl_err *err,
                               trl_status (*fn)(json_t *config, void *arg, trl_err *err),
                               void *arg) {
     json_t *j = json_loadb(config.ptr, config.len, 0, NULL);
-    trl_status st = j ? fn(j, arg, err) : trl_errf(err, TRL_E_INVALID, "/: no JSON");
+    trl_status st = j ? fn(j, arg, err) : trl_errf(err, TRL_E_INVALID, "no JSON");
     json_decref(j);
     return st;
 }

@@ -101,7 +101,7 @@ static void say_hit(const struct ruleset *rs, const struct facts *f, const struc
         text_c(line, r->verdict == TRL_V_DENY ? "not allowed: " : "not advised: ");
     }
     name_thing(f, h->thing ? r->about : ABOUT_WHOLE, h->thing, line);
-    text_f(line, " (rule %s, ", r->name);
+    text_c(line, " (");
     name_place(rs, r, line);
     text_c(line, ")");
     member(to, "text", text_str(line));

@@ -65,12 +65,12 @@ static bool read_all(struct look *l, int fd, struct text *bytes) {
             continue;
         }
         if (n < 0) {
-            text_f(&l->fault, "%s: %s", l->path, strerror(errno));
+            text_f(&l->fault, "cannot read %s: %s", l->path, strerror(errno));
             return false;
         }
         text_add(bytes, part, (size_t)n);
         if (bytes->len > FILE_MAX) {
-            text_f(&l->fault, "%s: more than %u bytes", l->path, FILE_MAX);
+            text_f(&l->fault, "cannot read %s: more than %u bytes", l->path, FILE_MAX);
             return false;
         }
     }
@@ -107,9 +107,9 @@ static void look_run(void *arg) {
     bool must = l->fresh;
     int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &st) < 0) {
-        text_f(&l->fault, "%s: %s", l->path, strerror(errno));
+        text_f(&l->fault, "cannot read %s: %s", l->path, strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
-        text_f(&l->fault, "%s: no regular file", l->path);
+        text_f(&l->fault, "cannot read %s: no regular file", l->path);
     } else {
         struct stamp stamp = {st.st_mtim, st.st_ctim, st.st_ino, st.st_dev, st.st_size};
         clock_gettime(CLOCK_REALTIME, &now);

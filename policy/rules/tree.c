@@ -66,8 +66,6 @@ void tree_where(const struct tree_node *n, struct text *to) {
         } else {
             text_f(to, "/%u", n->index);
         }
-    } else {
-        text_c(to, "/");
     }
 }
 
@@ -314,13 +312,13 @@ struct tree_node *tree_read_json(trl_str text, struct text *err) {
     json_error_t e;
     json_t *j = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &e);
     if (!j) {
-        text_f(err, "/: %s", e.text);
+        text_c(err, e.text);
         return NULL;
     }
     struct tree_node *n = from_json(j, NULL, 0);
     json_decref(j);
     if (!n) {
-        text_c(err, "/: nested too deeply");
+        text_c(err, "nested too deeply");
     }
     return n;
 }

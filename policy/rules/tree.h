@@ -37,7 +37,7 @@ void tree_free(struct tree_node *n); /* NULL is fine */
 
 /* NULL when it is not there; m may be NULL or no map. */
 const struct tree_node *tree_get(const struct tree_node *m, const char *key);
-/* "12:5", or "/rules/0/match" for JSON. */
+/* "12:5", or "/rules/0/match" for JSON; nothing for its root. */
 void tree_where(const struct tree_node *n, struct text *to);
 
 #endif

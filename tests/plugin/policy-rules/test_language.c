@@ -198,12 +198,12 @@ static void test_json_faults(void **state) {
         const char *json, *want;
     } t[] = {
         {"{\"rules\":[{\"name\":\"r\",\"verdict\":\"deny\",\"match\":{\"apps\":\"x\"}}]}",
-         "/rules/0/match/apps: apps is nothing"},
-        {"{\"rules\":[{\"name\":\"r\",\"verdict\":\"no\"}]}", "/rules/0/verdict: verdict 'no'"},
+         "/rules/0/match/apps apps is nothing"},
+        {"{\"rules\":[{\"name\":\"r\",\"verdict\":\"no\"}]}", "/rules/0/verdict verdict 'no'"},
         {"{\"rules\":[{\"name\":\"r\",\"verdict\":\"deny\",\"points\":[\"put\",\"x\"]}]}",
-         "/rules/0/points/1: point 'x'"},
-        {"{\"rules\":7}", "/rules: rules must be a list"},
-        {"[]", "/: a file of rules must be a map"},
+         "/rules/0/points/1 point 'x'"},
+        {"{\"rules\":7}", "/rules rules must be a list"},
+        {"[]", "a file of rules must be a map"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {

@@ -126,7 +126,7 @@ static void test_config(void **state) {
         "{\"rules\":[{\"name\":\"no\",\"match\":{\"app\":[\"a\",\"b*\"]},\"verdict\":\"deny\"}],"
         "\"default\":\"warn\",\"default_points\":[\"put\"]}";
     static const struct suite_policy_case few[] = {
-        {TRL_POINT_PUT, "{\"app\":\"bb\"}", TRL_V_DENY, "(rule no, config)"},
+        {TRL_POINT_PUT, "{\"app\":\"bb\"}", TRL_V_DENY, "(config)"},
         {TRL_POINT_PUT, "{\"app\":\"c\"}", TRL_V_WARN, "no rule speaks"},
         {TRL_POINT_COMMAND, "{\"app\":\"c\"}", TRL_V_ABSTAIN, NULL},
         {TRL_POINT_SECRET, "{\"app\":\"a\"}", TRL_V_DENY, NULL},

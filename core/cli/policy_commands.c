@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 — trellis policy. */
+#include "cli/policy_test.h"
+
+const struct command cli_policy_commands[] = {
+    {"policy", "test", "RULES CASES...", 2, -1, "hold a file of rules against cases",
+     "CASES: files, or directories of *.yaml, *.yml and *.json, each\n"
+     "`cases: [{name, point, subject, expect, rule, code, enforce}]`. A case may name the rules\n"
+     "(codes) that must be among the reasons. Exit 1 when a case is not decided as it expects.\n"
+     "docs/policy.md has the language and the subjects.\n",
+     NULL, policy_test},
+    {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,57 @@
+# shellcheck shell=bash disable=SC2154,SC2094 # run.sh sets them; no file is read and written at once
+# SPDX-License-Identifier: Apache-2.0
+# Rules held against cases, and what is wrong with either.
+mkdir cases empty
+cat >rules.yaml <<'YAML'
+rules:
+  - name: ours
+    unless: {image: {registry: r.example}}
+    verdict: deny
+    message: not our image
+  - name: never-asked
+    match: {app: "x-*"}
+    verdict: warn
+YAML
+cat >cases/a.yaml <<'YAML'
+cases:
+  - {name: ours, point: put, subject: {units: [{name: a, image: "r.example/a:1"}]}, expect: abstain}
+  - name: theirs
+    point: put
+    subject: {units: [{name: a, image: "docker.io/a:1", path: /spec/components/0}]}
+    expect: allow
+  - {name: by another rule, point: put, subject: {units: [{image: "d.io/a"}]}, expect: deny, rule: [ours, other]}
+  - {name: and stopped, point: put, subject: {units: [{image: "d.io/a"}]}, expect: deny, enforce: stop}
+YAML
+printf '{"cases": [{"name": "of json", "point": "place", "subject": {"unit": {"image": "d.io/a"}}, "expect": "deny"}]}\n' >cases/b.json
+cat >broken.yaml <<'YAML'
+rules:
+  - name: ours
+    match:
+      image: {registy: "*.example"}
+    verdict: deny
+YAML
+printf 'rules:\n  - name: star\n    match: {app: *}\n' >star.yaml
+printf 'cases:\n  - {name: a, point: putt, subject: {}, expect: deny}\n' >point.yaml
+printf 'cases:\n  - {name: a, point: put, subject: {}, expect: yes}\n' >expect.yaml
+printf 'cases:\n  - {name: a, point: put, subjects: {}, expect: deny}\n' >member.yaml
+printf 'cases: [\n' >syntax.yaml
+
+show trellis policy test rules.yaml cases
+show trellis policy test rules.yaml cases/b.json
+show trellis policy test rules.yaml cases/b.json -o json
+show trellis policy test rules.yaml cases/ -o yaml
+for bad in broken star none; do
+    show trellis policy test $bad.yaml cases
+done
+for bad in point expect member syntax none; do
+    show trellis policy test rules.yaml $bad.yaml
+done
+show trellis policy test rules.yaml empty
+show trellis policy test rules.yaml
+show trellis policy test --help
+# The examples of docs/policy.md.
+(cd "$root" && expect 0 trellis policy test docs/examples/policy/rules.yaml docs/examples/policy/cases)
+trellis policy test "$root/docs/examples/policy/rules.yaml" "$root/docs/examples/policy/cases" >out ||
+    fail "the examples are not decided as they say"
+grep -q '^20 cases, 0 failed$' out || fail "not every example was tried: $(tail -3 out)"
+grep 'no case makes' out && fail "a rule of the examples is not tried"
