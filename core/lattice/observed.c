@@ -197,6 +197,7 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
                              .scaler = label_id(o, r, SCALER),
                              .spread = label_id(o, r, SPREAD),
                              .managed = managed(r),
+                             .busy = (r->flags & TRL_RUNNING_BUSY) != 0,
                              .mark = h->reports,
                              .told = o->reports};
     if (!e) {
@@ -206,7 +207,7 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
     }
     bool same = e->unit == now.unit && e->kind == now.kind && e->count == now.count &&
                 e->health == now.health && e->image == now.image && e->app == now.app &&
-                e->scaler == now.scaler && e->managed == now.managed;
+                e->scaler == now.scaler && e->managed == now.managed && e->busy == now.busy;
     h->total += now.count - (e->unit == OBS_NONE ? 0 : e->count);
     *e = now;
     if (!same) {

@@ -22,6 +22,7 @@ struct seen_entry { /* one unit on one host */
     uint32_t health;                     /* TRL_HEALTH_* */
     uint32_t image, app, scaler, spread; /* interned; INTERN_NONE: none. app: appspec annotation */
     bool managed;                        /* managed-by is "wadm" */
+    bool busy;                           /* TRL_RUNNING_BUSY: its host is changing it */
     uint32_t mark;                       /* last full report that listed it */
     uint64_t told;                       /* number of the report that last told of it */
 };
