@@ -247,4 +247,4 @@ static const trl_component component = {.struct_size = sizeof(trl_component),
                                         .destroy = destroy,
                                         .get_interface = get_interface};
 
-TRL_PLUGIN("driver-process", "0.1.0", 1, &component);
+TRL_PLUGIN("trellis.driver-process", "0.1.0", 1, &component);

@@ -34,11 +34,12 @@ static struct count count_runs(const struct unit *u) {
 }
 
 uint32_t unit_ready_count(const struct unit *u) {
-    uint32_t n = 0;
+    uint32_t n = 0, old = 0;
     for (const struct run *r = u->runs; r; r = r->next) {
         n += r->state == RUN_READY;
+        old += r->state == RUN_READY && r->fp != u->fp;
     }
-    return n;
+    return old && n > u->count && u->count ? u->count : n; /* one more while it is replaced */
 }
 
 static int settled(const struct unit *u) {
