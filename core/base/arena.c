@@ -37,6 +37,25 @@ str arena_str(struct arena *a, str s) {
     return str_n(p, s.len);
 }
 
+static char *put(char *to, str s) {
+    if (s.len) {
+        memcpy(to, s.ptr, s.len);
+    }
+    return to + s.len;
+}
+
+str arena_join(struct arena *a, const str *parts, uint32_t n, str between) {
+    size_t len = n ? (n - 1) * between.len : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        len += parts[i].len;
+    }
+    char *p = arena_alloc(a, len + 1), *to = p;
+    for (uint32_t i = 0; i < n; i++) {
+        to = put(i ? put(to, between) : to, parts[i]);
+    }
+    return str_n(p, len);
+}
+
 str arena_printf(struct arena *a, const char *fmt, ...) {
     char text[256];
     va_list ap, again;

@@ -16,6 +16,8 @@ struct arena {
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for anything */
 str arena_str(struct arena *a, str s);        /* copy, NUL-terminated */
+/* The parts with `between` between them, NUL-terminated. */
+str arena_join(struct arena *a, const str *parts, uint32_t n, str between);
 __attribute__((format(printf, 2, 3))) str arena_printf(struct arena *a, const char *fmt, ...);
 void arena_reset(struct arena *a); /* everything is gone; keeps one block */
 void arena_finish(struct arena *a);

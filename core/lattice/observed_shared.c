@@ -28,13 +28,13 @@ void observed_finish_shared(struct observed *o) {
 /* Links */
 
 str link_key(struct arena *a, str source, str target, str name, str ns, str package) {
-    return arena_printf(a, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s", PSTR(source), PSTR(ns), PSTR(package),
-                        PSTR(name), PSTR(target));
+    const str parts[5] = {source, ns, package, name, target};
+    return arena_join(a, parts, 5, STR("\n"));
 }
 
 str link_delete_key(struct arena *a, str source, str name, str ns, str package) {
-    return arena_printf(a, "%.*s\n%.*s\n%.*s\n%.*s", PSTR(source), PSTR(ns), PSTR(package),
-                        PSTR(name));
+    const str parts[4] = {source, ns, package, name};
+    return arena_join(a, parts, 4, STR("\n"));
 }
 
 static uint64_t hash_list(uint64_t h, const str *list, uint32_t n) {

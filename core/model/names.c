@@ -28,21 +28,21 @@ str model_sanitise(struct arena *a, str s) {
     return r;
 }
 
-static str joined(struct arena *a, const char *prefix, str app, str name) {
-    return arena_printf(a, "%s%.*s-%.*s", prefix, PSTR(model_sanitise(a, app)),
-                        PSTR(model_sanitise(a, name)));
+static str joined(struct arena *a, str prefix, str app, str name) {
+    const str parts[4] = {prefix, model_sanitise(a, app), STR("-"), model_sanitise(a, name)};
+    return arena_join(a, parts, 4, STR(""));
 }
 
 str model_item_id(struct arena *a, str app, const struct item *it) {
-    return it->id.ptr ? arena_str(a, it->id) : joined(a, "", app, it->name);
+    return it->id.ptr ? arena_str(a, it->id) : joined(a, STR(""), app, it->name);
 }
 
 str model_config_name(struct arena *a, str app, const struct config_item *c) {
-    return c->managed ? joined(a, "", app, c->name) : arena_str(a, c->name);
+    return c->managed ? joined(a, STR(""), app, c->name) : arena_str(a, c->name);
 }
 
 str model_secret_name(struct arena *a, str app, const struct secret_item *s) {
-    return joined(a, "SECRET_", app, s->name);
+    return joined(a, STR("SECRET_"), app, s->name);
 }
 
 static const struct policy *find_policy(const struct manifest *m, str name) {

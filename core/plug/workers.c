@@ -107,8 +107,8 @@ void workers_submit(struct workers *w, void (*fn)(void *arg), void *arg) {
     if (w->n_queued > w->idle && w->n < w->max) {
         add_thread(w);
     }
-    pthread_cond_signal(&w->work);
     pthread_mutex_unlock(&w->lock);
+    pthread_cond_signal(&w->work); /* behind the lock: who wakes finds it free */
 }
 
 void workers_finish(struct workers *w, bool wait) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/wire.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -22,14 +21,17 @@ void wire_time(int64_t wall_ns, char ret[WIRE_TIME]) {
 void wire_event(struct buf *out, const char *event, str source, const char *id, int64_t wall_ns,
                 str data) {
     struct jw w;
-    char time[WIRE_TIME], type[96];
+    struct buf type = BUF_INIT;
+    char time[WIRE_TIME];
     wire_time(wall_ns, time);
-    snprintf(type, sizeof(type), "com.wasmcloud.lattice.%s", event);
+    buf_add_str(&type, STR("com.wasmcloud.lattice."));
+    buf_add_str(&type, str_c(event));
     jw_init(&w, out, false);
     jw_object(&w);
     jw_kv(&w, "specversion", STR("1.0"));
     jw_kv(&w, "id", str_c(id));
-    jw_kv(&w, "type", str_c(type));
+    jw_kv(&w, "type", buf_str(&type));
+    buf_finish(&type);
     jw_kv(&w, "source", source);
     jw_kv(&w, "datacontenttype", STR("application/json"));
     jw_kv(&w, "time", str_c(time));

@@ -54,7 +54,7 @@ static struct call *start(struct lattice *l, char *operation, char *body, int64_
                           answer_fn fn, void *arg, int many) {
     struct trl_inst *d = l->d;
     struct call *c = x_zalloc(sizeof(*c));
-    char *subject = text_format("%s.%s", l->ctl, operation);
+    char *subject = text_dotted(trl_cstr(l->ctl), trl_cstr(operation));
     trl_msg m = {.struct_size = sizeof(m), .subject = trl_cstr(subject)};
     m.payload.ptr = body;
     m.payload.len = body ? strlen(body) : 0;

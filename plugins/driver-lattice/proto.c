@@ -8,7 +8,7 @@
 #include "text.h"
 
 char *proto_op(const char *operation, trl_str token) {
-    return text_format("%s.%.*s", operation, STR_ARG(token));
+    return text_dotted(trl_cstr(operation), token);
 }
 
 static void add_str(struct jwrite *w, const char *key, trl_str value) {

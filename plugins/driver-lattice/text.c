@@ -12,6 +12,19 @@ char *text_dup(trl_str s) {
     return c;
 }
 
+char *text_dotted(trl_str a, trl_str b) {
+    char *c = x_alloc(a.len + b.len + 2);
+    if (a.len) {
+        memcpy(c, a.ptr, a.len);
+    }
+    c[a.len] = '.';
+    if (b.len) {
+        memcpy(c + a.len + 1, b.ptr, b.len);
+    }
+    c[a.len + b.len + 1] = '\0';
+    return c;
+}
+
 char *text_format(const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);

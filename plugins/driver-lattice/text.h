@@ -10,7 +10,8 @@
 #define STR_LIT(lit) trl_strn("" lit, sizeof(lit) - 1)
 #define STR_ARG(s)   (int)(s).len, ((s).ptr ? (s).ptr : "") /* for "%.*s" */
 
-char *text_dup(trl_str s); /* owned, NUL-terminated */
+char *text_dup(trl_str s);               /* owned, NUL-terminated */
+char *text_dotted(trl_str a, trl_str b); /* "a.b", owned */
 __attribute__((format(printf, 1, 2))) char *text_format(const char *fmt, ...); /* owned */
 int text_has(trl_str s, const char *part);
 int text_ends(trl_str s, const char *tail);
