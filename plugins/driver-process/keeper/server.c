@@ -123,7 +123,7 @@ void server_send_fds(struct server *s, int i, const struct spec *spec) {
     if (spec->n_fds) {
         m.msg_control = control.bytes;
         m.msg_controllen = CMSG_SPACE(n);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        struct cmsghdr *c = &control.align; /* the first one */
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = CMSG_LEN(n);
