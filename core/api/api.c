@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "api/api_priv.h"
+#include "api/rejudge.h"
 
 #define DEFAULT_MAX_PAYLOAD (1024u * 1024u)
 
@@ -38,6 +39,10 @@ const struct operation trellis_operations[] = {
     {"lattice", "list", NAME_NONE, false, false, trellis_lattice_list},
     {"server", "info", NAME_NONE, false, false, trellis_server_info},
     {"events", "list", NAME_MAY, false, false, trellis_events_list},
+    {"policy", "list", NAME_NONE, false, false, trellis_policy_list},
+    {"policy", "log", NAME_MAY, false, false, trellis_policy_log},
+    {"secret", "backends", NAME_NONE, false, false, trellis_secret_backends},
+    {"secret", "check", NAME_NONE, false, false, trellis_secret_check},
     {0},
 };
 
@@ -48,6 +53,7 @@ struct api *api_create(const struct api_env *env) {
     a->max_payload = env->max_payload ? env->max_payload : DEFAULT_MAX_PAYLOAD;
     a->journal = journal_create(env->loop, env->keep_journal ? env->kv : NULL, env->log);
     a->announce = announce_create(env->loop, env->bus, a->journal, env->log, a->max_payload);
+    a->rejudge = rejudge_create(a);
     a->started_ns = loop_now_ns(env->loop);
     return a;
 }
@@ -69,6 +75,7 @@ void api_destroy(struct api *a) {
         mem_free(a->lanes.at[i].value);
     }
     map_finish(&a->lanes);
+    rejudge_destroy(a->rejudge);
     announce_destroy(a->announce);
     journal_destroy(a->journal);
     mem_free(a);
@@ -105,6 +112,11 @@ void api_serve(struct api *a) {
     buf_addf(&subject, "%s" SUBJECT_TRELLIS ".>", star);
     a->subs[1] = bus_subscribe(a->env.bus, buf_str(&subject), STR("trellis_server"), on_msg, a);
     buf_finish(&subject);
+    rejudge_all(a->rejudge);
+}
+
+void api_policy_changed(struct api *a) {
+    rejudge_all(a->rejudge);
 }
 
 void api_on_status(struct api *a, struct engine *e, str app, const struct app_status *s) {

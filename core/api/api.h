@@ -49,6 +49,7 @@ void api_serve(struct api *a);
 /* From the plane: what engines and the catalog tell. */
 void api_on_status(struct api *a, struct engine *e, str app, const struct app_status *s);
 void api_on_command(struct api *a, struct engine *e, const struct command_record *r);
+void api_policy_changed(struct api *a); /* rulings may differ: what is deployed is judged again */
 /* A head changed: when it vanished, its retained status is purged. */
 void api_on_app(struct api *a, const struct app *app);
 

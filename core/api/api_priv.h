@@ -26,6 +26,7 @@ struct api {
     size_t max_payload;
     struct announce *announce;
     struct journal *journal;
+    struct rejudge *rejudge;
     struct map lanes; /* "tenant.lattice.app" -> struct lane */
     struct req *reqs; /* all that are not answered yet */
     struct bus_sub *subs[2];
@@ -161,5 +162,9 @@ void trellis_host_inspect(struct req *r);
 void trellis_lattice_list(struct req *r);
 void trellis_server_info(struct req *r);
 void trellis_events_list(struct req *r);
+void trellis_policy_list(struct req *r);
+void trellis_policy_log(struct req *r);
+void trellis_secret_backends(struct req *r);
+void trellis_secret_check(struct req *r);
 
 #endif

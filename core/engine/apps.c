@@ -122,6 +122,10 @@ void engine_app_changed(struct engine *e, const struct app *head) {
         dirty_neighbours(e, a, a->cur);
     }
     a->generation = head->generation;
+    if (moved) { /* judged with its deploy */
+        mem_free(a->condition);
+        a->condition = NULL;
+    }
     a->deleting = head->deleting;
     inherit_head(e, a, head);
     struct app_spec *spec = head->deployed ? expand_version(e, head, head->deployed) : NULL;

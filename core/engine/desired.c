@@ -188,6 +188,7 @@ void desired_remove(struct desired *d, struct desired_app *a) {
     }
     map_finish(&a->known);
     status_destroy(a->told);
+    mem_free(a->condition);
     map_del(&d->apps, a->name);
     mem_free((char *)(uintptr_t)a->name.ptr);
     mem_free((char *)(uintptr_t)a->version.ptr);

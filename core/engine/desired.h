@@ -114,6 +114,7 @@ struct desired_app {
     bool dirty;
     bool settling;           /* a catalog_settle is under way */
     bool guarded;            /* removals wait for consent */
+    char *condition;         /* owned; told with the status: NULL: nothing */
     uint32_t asking;         /* questions to policy under way */
     struct app_status *told; /* owned; last status */
 };

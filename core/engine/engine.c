@@ -53,6 +53,10 @@ static void take_status(struct engine *e, struct desired_app *a) {
                                     "again to allow them",
                                     PSTR(now->message), now->message.len ? "; " : "");
     }
+    if (a->condition && now->type != STATUS_UNDEPLOYED) {
+        now->message = arena_printf(&now->arena, "%.*s%s%s", PSTR(now->message),
+                                    now->message.len ? "; " : "", a->condition);
+    }
     bool same = a->told && status_equal(a->told, now);
     if (same && a->told->generation == now->generation) {
         return;
@@ -229,6 +233,19 @@ void engine_set_active(struct engine *e, bool active) {
             a->told = NULL;
         }
         engine_dirty_all(e);
+    }
+}
+
+bool engine_active(const struct engine *e) {
+    return e->active;
+}
+
+void engine_set_condition(struct engine *e, str app, str text) {
+    struct desired_app *a = desired_find(&e->d, app);
+    if (a && (text.len ? !a->condition || !str_is(text, a->condition) : a->condition != NULL)) {
+        mem_free(a->condition);
+        a->condition = text.len ? str_dup(text) : NULL;
+        engine_dirty(e, a);
     }
 }
 

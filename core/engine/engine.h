@@ -64,6 +64,10 @@ void engine_set_active(struct engine *e, bool active);
 void engine_app_changed(struct engine *e, const struct app *a);
 /* Everything is read again: after a reconnect. */
 void engine_resync(struct engine *e);
+bool engine_active(const struct engine *e);
+/* Something worth saying of a deployed app whatever it runs: policy denies it now. Shown with its
+ * status until the next generation, or an empty text. Unknown apps are ignored. */
+void engine_set_condition(struct engine *e, str app, str text);
 bool engine_synced(const struct engine *e); /* the first resync is over */
 bool engine_settled(
     const struct engine *e); /* nothing dirty, nothing in flight, nothing to do later but watch */

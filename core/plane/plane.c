@@ -215,7 +215,11 @@ static void api_each_engine(void *arg, void (*fn)(void *, struct engine *), void
 }
 
 static void on_policy_change(void *arg) {
-    lattices_policy_changed(arg);
+    struct plane *p = arg;
+    lattices_policy_changed(p);
+    if (p->api) {
+        api_policy_changed(p->api);
+    }
 }
 
 static void on_gates_failed(void *arg, const char *text) {

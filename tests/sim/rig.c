@@ -116,6 +116,14 @@ struct rig *rig_create(const struct rig_options *o) {
     r->config.plugin_dirs = mem_array(1, sizeof(char *));
     r->config.plugin_dirs[0] = dirs[0];
     r->config.n_plugin_dirs = 1;
+    if (o->config) {
+        struct findings found;
+        findings_init(&found);
+        if (config_parse(&r->config, STR("rig.yaml"), str_c(o->config), &found) < 0) {
+            fail_msg("config: %.*s", PSTR(findings_first_error(&found)->message));
+        }
+        findings_finish(&found);
+    }
     make_sim(r, o);
     if (!o->no_plane) {
         rig_plane_start(r);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Policy in a whole control plane: what each point refuses, and that nothing changes by it.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../unit/cmocka_all.h"
+
+#include "rig.h"
+
+#define D "default"
+
+static char *app_text(const char *image, uint32_t instances) {
+    struct buf b = BUF_INIT;
+    buf_addf(
+        &b,
+        "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: shop\n  "
+        "annotations: {}\n"
+        "spec:\n  components:\n    - name: web\n      type: component\n      properties:\n"
+        "        image: %s\n      traits:\n        - type: spreadscaler\n          properties:\n"
+        "            instances: %u\n",
+        image, instances);
+    return buf_take(&b);
+}
+
+/* A file of rules, rewritten as tests go on. */
+struct rules {
+    char dir[40], path[64];
+};
+
+static void rules_write(struct rules *r, const char *text) {
+    char tmp[80];
+    snprintf(tmp, sizeof(tmp), "%s.new", r->path);
+    FILE *f = fopen(tmp, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    assert_int_equal(rename(tmp, r->path), 0);
+}
+
+static struct rig *begin(struct rules *rules, const char *text, const char *chains,
+                         const struct rig_options *o) {
+    struct buf config = BUF_INIT;
+    snprintf(rules->dir, sizeof(rules->dir), "/tmp/trlpolicy.XXXXXX");
+    assert_non_null(mkdtemp(rules->dir));
+    snprintf(rules->path, sizeof(rules->path), "%s/rules.yaml", rules->dir);
+    rules_write(rules, text);
+    buf_addf(&config, "policy:\n  backends:\n    house: { plugin: rules, file: %s }\n%s",
+             rules->path, chains);
+    struct rig_options with = *o;
+    with.config = config.ptr;
+    struct rig *r = rig_create(&with);
+    buf_finish(&config);
+    return r;
+}
+
+static void end(struct rig *r, struct rules *rules) {
+    rig_destroy(r);
+    unlink(rules->path);
+    rmdir(rules->dir);
+}
+
+static str code_of(const struct node *reply) {
+    return node_text(reply, "code", STR(""));
+}
+
+static str text_of(struct rig *r, const struct node *reply) {
+    struct buf b = BUF_INIT;
+    struct jw w;
+    jw_init(&w, &b, false);
+    jw_node(&w, reply);
+    str s = arena_str(&r->arena, buf_str(&b));
+    buf_finish(&b);
+    return s;
+}
+
+static bool says(struct rig *r, const struct node *reply, const char *needle) {
+    return strstr(text_of(r, reply).ptr, needle) != NULL;
+}
+
+static const char tag_rule[] = "rules:\n"
+                               "  - name: tagged\n"
+                               "    match: { image: { tag: nightly } }\n"
+                               "    verdict: deny\n"
+                               "    message: nightly is no version\n"
+                               "    remedy: name a tag\n";
+
+static void a_denied_put_stores_nothing(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r = begin(&rules, tag_rule, "  put: [house]\n", &(struct rig_options){.hosts = 1});
+    char *bad = app_text("reg.example/web:nightly", 1), *good = app_text("reg.example/web:1", 1);
+    const struct node *reply = rig_request(r, "trellis.api." D ".app.put", bad);
+    assert_true(str_is(code_of(reply), "DENIED"));
+    assert_true(says(r, reply, "nightly is no version"));
+    assert_true(says(r, reply, "name a tag"));
+    assert_true(says(r, reply, "\"line\":8")); /* the component that is at fault */
+    reply = rig_request(r, "wadm.api." D ".model.put", bad);
+    assert_true(says(r, reply, "denied by policy"));
+    reply = rig_request(r, "wadm.api." D ".model.get.shop", "");
+    assert_true(says(r, reply, "notfound"));
+    rig_put(r, D, good);
+    mem_free(bad);
+    mem_free(good);
+    end(r, &rules);
+}
+
+static void a_denied_deploy_changes_nothing_and_plan_tells_it(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r =
+        begin(&rules, tag_rule, "  deploy: [house]\n", &(struct rig_options){.hosts = 1});
+    char *bad = app_text("reg.example/web:nightly", 1);
+    rig_put(r, D, bad);
+    rig_request(r, "trellis.api." D ".app.plan.shop", ""); /* the lattice is read now */
+    rig_run(r, 5 * SECOND);
+    const struct node *reply = rig_request(r, "trellis.api." D ".app.plan.shop", "");
+    assert_true(says(r, reply, "\"policy\":{\"verdict\":\"deny\""));
+    reply = rig_request(r, "trellis.api." D ".app.deploy.shop", "");
+    assert_true(str_is(code_of(reply), "DENIED"));
+    reply = rig_request(r, "wadm.api." D ".model.deploy.shop", "");
+    assert_true(says(r, reply, "denied by policy: nightly is no version"));
+    rig_run(r, 10 * SECOND);
+    assert_int_equal(rig_commands(r, D), 0);
+    reply = rig_request(r, "trellis.api." D ".policy.log", "{\"verdict\":\"deny\"}");
+    assert_true(says(r, reply, "\"point\":\"deploy\""));
+    assert_true(says(r, reply, "\"caller\":\"{\\\"via\\\":\\\"transport\\\"}\""));
+    mem_free(bad);
+    end(r, &rules);
+}
+
+static const char zone_rule[] = "rules:\n"
+                                "  - name: eu-only\n"
+                                "    points: [place]\n"
+                                "    match: { image: \"**\" }\n"
+                                "    unless: { host: { labels: { zone: eu } } }\n"
+                                "    verdict: deny\n"
+                                "    message: the data must stay in the EU\n";
+
+static void a_denied_place_is_left_out(void **state) {
+    struct rules rules;
+    static const char *const eu[] = {"zone=eu"};
+    (void)state;
+    struct rig *r = begin(&rules, zone_rule, "  place: [house]\n",
+                          &(struct rig_options){.hosts = 3, .labels = eu, .n_labels = 1});
+    char *text = app_text("reg.example/web:1", 6);
+    rig_bring_up(r, D, "shop", text);
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 6);
+    mem_free(text);
+    end(r, &rules);
+    r = begin(&rules, zone_rule, "  place: [house]\n", &(struct rig_options){.hosts = 3});
+    text = app_text("reg.example/web:1", 6);
+    rig_put(r, D, text);
+    rig_deploy(r, D, "shop");
+    rig_run(r, 10 * SECOND);
+    const struct app_status *s = rig_status(r, D, "shop");
+    assert_int_equal(s->type, STATUS_FAILED);
+    assert_non_null(strstr(s->message.ptr, "the data must stay in the EU"));
+    assert_int_equal(rig_commands(r, D), 0);
+    mem_free(text);
+    end(r, &rules);
+}
+
+static const char scale_rule[] = "rules:\n"
+                                 "  - name: few\n"
+                                 "    points: [command]\n"
+                                 "    match: { instances: { over: 2 } }\n"
+                                 "    verdict: deny\n"
+                                 "    message: no more than two at once\n";
+static const char no_rule[] = "rules:\n"
+                              "  - name: nothing\n"
+                              "    match: { app: nobody }\n"
+                              "    verdict: deny\n"
+                              "    message: never\n";
+
+static void a_denied_command_waits_for_other_rules(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r =
+        begin(&rules, scale_rule, "  command: [house]\n", &(struct rig_options){.hosts = 1});
+    char *text = app_text("reg.example/web:1", 5);
+    rig_put(r, D, text);
+    rig_deploy(r, D, "shop");
+    rig_run(r, 20 * SECOND);
+    const struct app_status *s = rig_status(r, D, "shop");
+    assert_int_equal(s->type, STATUS_FAILED);
+    assert_non_null(strstr(s->message.ptr, "no more than two at once"));
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 0);
+    rules_write(&rules, no_rule);
+    assert_true(rig_until_type(r, D, "shop", "deployed", 30 * SECOND));
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 5);
+    mem_free(text);
+    end(r, &rules);
+}
+
+static void a_later_denial_is_a_condition(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r =
+        begin(&rules, no_rule, "  deploy: [house]\n", &(struct rig_options){.hosts = 1});
+    char *text = app_text("reg.example/web:nightly", 2);
+    rig_bring_up(r, D, "shop", text);
+    uint64_t before = rig_commands(r, D);
+    rules_write(&rules, tag_rule);
+    rig_run(r, 10 * SECOND);
+    const struct app_status *s = rig_status(r, D, "shop");
+    assert_int_equal(s->type, STATUS_DEPLOYED);
+    assert_non_null(strstr(s->message.ptr, "nightly is no version"));
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 2);
+    assert_int_equal(rig_commands(r, D), before);
+    rules_write(&rules, no_rule);
+    rig_run(r, 10 * SECOND);
+    assert_null(strstr(rig_status(r, D, "shop")->message.ptr, "nightly"));
+    mem_free(text);
+    end(r, &rules);
+}
+
+static void a_rule_that_stops_undeploys(void **state) {
+    struct rules rules;
+    struct buf stop = BUF_INIT;
+    (void)state;
+    struct rig *r =
+        begin(&rules, no_rule, "  deploy: [house]\n", &(struct rig_options){.hosts = 1});
+    char *text = app_text("reg.example/web:nightly", 2);
+    rig_bring_up(r, D, "shop", text);
+    buf_addf(&stop, "%s    enforce: stop\n", tag_rule);
+    rules_write(&rules, stop.ptr);
+    assert_true(rig_until_type(r, D, "shop", "undeployed", 30 * SECOND));
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 0);
+    buf_finish(&stop);
+    mem_free(text);
+    end(r, &rules);
+}
+
+static void backends_are_listed(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r = begin(&rules, zone_rule,
+                          "  all: [house]\n  put: [ { use: house, on_error: "
+                          "allow } ]\n",
+                          &(struct rig_options){.hosts = 1});
+    const struct node *reply = rig_request(r, "trellis.api." D ".policy.list", "");
+    assert_true(says(r, reply, "\"name\":\"house\",\"plugin\":\"rules\",\"points\":[\"place\"]"));
+    end(r, &rules);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_denied_put_stores_nothing),
+        cmocka_unit_test(a_denied_deploy_changes_nothing_and_plan_tells_it),
+        cmocka_unit_test(a_denied_place_is_left_out),
+        cmocka_unit_test(a_denied_command_waits_for_other_rules),
+        cmocka_unit_test(a_later_denial_is_a_condition),
+        cmocka_unit_test(a_rule_that_stops_undeploys),
+        cmocka_unit_test(backends_are_listed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
