@@ -160,8 +160,10 @@ static void test_images(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples), cmocka_unit_test(test_any_case),
-        cmocka_unit_test(test_against_the_slow_one), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_any_case),
+        cmocka_unit_test(test_against_the_slow_one),
+        cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

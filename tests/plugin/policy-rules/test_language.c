@@ -65,7 +65,8 @@ static void test_shape_faults(void **state) {
     refused("default: deny\n", "1:1: rules must be a list");
     refused("rules: {}\n", "1:1: rules must be a list");
     refused("rules: []\nrule: []\n", "2:1: a file of rules has no 'rule': it has rules, default");
-    refused("rules: []\ndefault: yes\n", "2:1: default 'yes' is none of abstain, allow, warn, deny");
+    refused("rules: []\ndefault: yes\n",
+            "2:1: default 'yes' is none of abstain, allow, warn, deny");
     refused("rules: []\ndefault_points: put\n", "2:1: default_points without default");
     refused("rules: []\ndefault: deny\ndefault_points: [putt]\n", "3:18: point 'putt' is none of");
     refused("rules: [7]\n", "1:9: a rule must be a map");
@@ -95,14 +96,16 @@ static void test_condition_faults(void **state) {
     refused(RULE("  unless: [{}]\n"), "4:12: unless must say what to look at");
     refused(RULE("  match: {apps: x}\n"), "4:11: apps is nothing that a rule can look at: there is "
                                           "app, lattice");
-    refused(RULE("  match: {image: {registy: x}}\n"),
-            "4:19: image.registy is nothing that a rule can look at: there is registry, repository");
+    refused(
+        RULE("  match: {image: {registy: x}}\n"),
+        "4:19: image.registy is nothing that a rule can look at: there is registry, repository");
     refused(RULE("  match: {app: {x: y}}\n"), "4:11: app must be a pattern");
     refused(RULE("  match: {app: {}}\n"), "4:11: app must be a pattern");
     refused(RULE("  match: {app: []}\n"), "4:11: an empty list fits nothing");
     refused(RULE("  match: {app: [x, [y]]}\n"), "4:20: a pattern must be a text");
     refused(RULE("  match: {app: }\n"), "4:11: a pattern must be a text");
-    refused(RULE("  match: {host: x}\n"), "4:11: host must be a map with some of: id, name, issuer");
+    refused(RULE("  match: {host: x}\n"),
+            "4:11: host must be a map with some of: id, name, issuer");
     refused(RULE("  match: {host: {labels: x}}\n"), "4:18: labels must be a map");
     refused(RULE("  match: {host: {labels: {}}}\n"), "4:18: labels must be a map");
     refused(RULE("  match: {image: {tag: {a: b}}}\n"), "4:19: tag must be a pattern or a list");
@@ -144,8 +147,8 @@ static uint32_t points_of(const char *rule) {
 
 static void test_points(void **state) {
     const uint32_t stored = AT(TRL_POINT_PUT) | AT(TRL_POINT_DEPLOY),
-                   units = stored | AT(TRL_POINT_PLACE) | AT(TRL_POINT_COMMAND) |
-                           AT(TRL_POINT_HOST);
+                   units =
+                       stored | AT(TRL_POINT_PLACE) | AT(TRL_POINT_COMMAND) | AT(TRL_POINT_HOST);
     (void)state;
     assert_int_equal(points_of("match: {app: x}"), AT_ALL);
     assert_int_equal(points_of("match: {caller: {id: x}}"), AT_ALL);
@@ -179,9 +182,8 @@ static void test_ttl(void **state) {
     static const struct {
         const char *text;
         uint32_t ms;
-    } t[] = {{"30s", 30000},   {"5m", 300000},          {"2h", 7200000},
-             {"500ms", 500},   {"rules", TRL_TTL_RULES}, {"none", TRL_TTL_NONE},
-             {"168h", 604800000}};
+    } t[] = {{"30s", 30000},           {"5m", 300000},         {"2h", 7200000},    {"500ms", 500},
+             {"rules", TRL_TTL_RULES}, {"none", TRL_TTL_NONE}, {"168h", 604800000}};
     (void)state;
     for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
         char text[128];

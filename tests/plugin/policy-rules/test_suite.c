@@ -132,11 +132,10 @@ static void test_config(void **state) {
         {TRL_POINT_SECRET, "{\"app\":\"a\"}", TRL_V_DENY, NULL},
     };
     (void)state;
-    assert_int_equal(suite_policy(&(struct suite_policy){.component = "rules",
-                                                         .config = config,
-                                                         .cases = few,
-                                                         .n_cases = ARRAY_LEN(few)}),
-                     0);
+    assert_int_equal(
+        suite_policy(&(struct suite_policy){
+            .component = "rules", .config = config, .cases = few, .n_cases = ARRAY_LEN(few)}),
+        0);
 }
 
 int main(void) {
