@@ -41,8 +41,42 @@ static void say(struct run *r, const char *text) {
     }
 }
 
-/* The end of a process, whoever tells of it. */
-static void ended(struct run *r, const char *how) {
+char *run_prefix(const char *unit) {
+    return text_format("u%08x-", (unsigned)text_hash(TRL_HASH_INIT, unit));
+}
+
+struct prune {
+    struct job job;
+    char *prefix, *lost; /* lost: a run whose keeper left no word, or NULL */
+    unsigned keep;
+};
+
+static void prune(struct job *j) {
+    struct prune *p = (struct prune *)(void *)j;
+    if (p->lost) {
+        runs_mark_ended(j->d->state_fd, p->lost);
+    }
+    runs_clean(j->d->state_fd, p->prefix, p->keep);
+}
+
+static void on_pruned(struct job *j) {
+    struct prune *p = (struct prune *)(void *)j;
+    free(p->prefix);
+    free(p->lost);
+    free(p);
+}
+
+void runs_prune(struct trl_inst *d, const char *unit, const char *lost, unsigned keep) {
+    struct prune *p = x_zalloc(sizeof(*p));
+    p->lost = lost ? text_dup(trl_cstr(lost)) : NULL;
+    p->prefix = run_prefix(unit);
+    p->keep = keep;
+    job_start(&p->job, d, prune, on_pruned);
+}
+
+/* The end of a process, whoever tells of it. lost: its keeper did not. */
+static void ended(struct run *r, const char *how, int lost) {
+    char *id = text_dup(trl_cstr(r->id));
     struct unit *u = r->unit;
     char text[320];
     int expected = r->state == RUN_STOPPING && !r->why[0];
@@ -51,7 +85,8 @@ static void ended(struct run *r, const char *how) {
         unit_failed(u, r, text);
     }
     run_free(r);
-    runs_prune(u->d, u->id, 2);
+    runs_prune(u->d, u->id, lost ? id : NULL, 2);
+    free(id);
     unit_soon(u);
 }
 
@@ -71,7 +106,7 @@ static void on_exit_told(struct run *r, const char *text) {
                  ran % 1000);
     }
     say(r, "reap");
-    ended(r, how);
+    ended(r, how, 0);
 }
 
 static void on_patience(void *arg) {
@@ -79,7 +114,7 @@ static void on_patience(void *arg) {
     if (r->pid > 0) {
         kill(-r->pid, SIGKILL);
     }
-    ended(r, "its keeper did not stop it in time: killed");
+    ended(r, "its keeper did not stop it in time: killed", 1);
 }
 
 void run_stop(struct run *r, const char *why) {
@@ -219,7 +254,7 @@ static void on_sock(void *arg) {
         if (r->pid > 0) {
             kill(-r->pid, SIGKILL);
         }
-        ended(r, "its keeper died");
+        ended(r, "its keeper died", 1);
     }
 }
 
@@ -277,10 +312,10 @@ static void on_launched(struct job *j) {
     char why[256];
     snprintf(why, sizeof(why), "%s", r->why);
     if (l->spawn->error[0]) {
-        ended(r, l->spawn->error);
+        ended(r, l->spawn->error, 0);
     } else if (r->pid = l->spawn->pid, open_sock(r) < 0) {
         kill(-r->pid, SIGKILL);
-        ended(r, "its keeper cannot be reached");
+        ended(r, "its keeper cannot be reached", 1);
     } else {
         r->started_ms = r->unit->d->loop->wall_ms(r->unit->d->host->ctx);
         r->state = RUN_STARTING;
@@ -293,34 +328,6 @@ static void on_launched(struct job *j) {
     }
     spawn_free(l->spawn);
     free(l);
-}
-
-char *run_prefix(const char *unit) {
-    return text_format("u%08x-", (unsigned)text_hash(TRL_HASH_INIT, unit));
-}
-
-struct prune {
-    struct job job;
-    char *prefix;
-    unsigned keep;
-};
-
-static void prune(struct job *j) {
-    struct prune *p = (struct prune *)(void *)j;
-    runs_clean(j->d->state_fd, p->prefix, p->keep);
-}
-
-static void on_pruned(struct job *j) {
-    struct prune *p = (struct prune *)(void *)j;
-    free(p->prefix);
-    free(p);
-}
-
-void runs_prune(struct trl_inst *d, const char *unit, unsigned keep) {
-    struct prune *p = x_zalloc(sizeof(*p));
-    p->prefix = run_prefix(unit);
-    p->keep = keep;
-    job_start(&p->job, d, prune, on_pruned);
 }
 
 int run_start(struct unit *u, char *why, size_t cap) {

@@ -185,6 +185,15 @@ void runs_remove(int state_fd, const char *id, int all) {
     free(path);
 }
 
+void runs_mark_ended(int state_fd, const char *id) {
+    char *path = text_format("runs/%s/" KEEPER_EXIT, id);
+    int fd = openat(state_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+}
+
 static int newest_first(const void *a, const void *b) {
     return strcmp(*(char *const *)b, *(char *const *)a);
 }

@@ -25,6 +25,7 @@ void state_open(const char *path, const uint64_t seed[4], struct found *f);
 void found_finish(struct found *f); /* closes descriptors that are still there */
 /* all: the whole directory of the run, else all but log, meta and exit. */
 void runs_remove(int state_fd, const char *id, int all);
+void runs_mark_ended(int state_fd, const char *id); /* as its keeper would have */
 /* Ended runs whose names begin with prefix: the newest `keep` lose all but their logs, the others
  * go. */
 void runs_clean(int state_fd, const char *prefix, unsigned keep);

@@ -221,7 +221,7 @@ static void over(struct unit *u) {
         l->used = strcmp(l->unit, u->id) == 0 ? links_target(d, u->id, l->name) : l->used;
     }
     listeners_drop_unused(d, u->id);
-    runs_prune(d, u->id, 0);
+    runs_prune(d, u->id, NULL, 0);
     ticket_fail(&u->update, TRL_E_CONFLICT, "it was stopped meanwhile");
     ticket_ok(&u->stop);
     unit_free(u);

@@ -42,7 +42,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 /* Zombies have no command line: they do not count. */
-int place_processes(const struct place *p, const char *needle) {
+static int each_process(const struct place *p, const char *needle, int signum) {
     DIR *d = opendir("/proc");
     int n = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
@@ -59,7 +59,32 @@ int place_processes(const struct place *p, const char *needle) {
         if (got > 0 && memmem(text, (size_t)got, p->dir, strlen(p->dir)) &&
             memmem(text, (size_t)got, needle, strlen(needle))) {
             n++;
+            if (signum) {
+                kill((pid_t)strtol(e->d_name, NULL, 10), signum);
+            }
         }
+    }
+    if (d) {
+        closedir(d);
+    }
+    return n;
+}
+
+int place_processes(const struct place *p, const char *needle) {
+    return each_process(p, needle, 0);
+}
+
+void place_end_keepers(const struct place *p) {
+    each_process(p, "trellis-keeper", SIGKILL);
+}
+
+int place_runs(const struct place *p) {
+    char path[160];
+    int n = 0;
+    snprintf(path, sizeof(path), "%s/runs", p->state);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        n += e->d_name[0] != '.';
     }
     if (d) {
         closedir(d);

@@ -21,6 +21,8 @@ void place_make(struct place *p);
  * seconds), removes everything. Returns how many processes were left. */
 int place_remove(struct place *p);
 int place_processes(const struct place *p, const char *needle); /* with it in their command lines */
+void place_end_keepers(const struct place *p); /* SIGKILL: their processes go along */
+int place_runs(const struct place *p);         /* directories of runs that are still there */
 /* An executable script; returns its image "file://...", which lives as long as the process. */
 const char *place_script(const struct place *p, const char *name, const char *text);
 bool place_write(const struct place *p, const char *name, const char *text, unsigned mode);
