@@ -62,10 +62,11 @@ static void retry_later(trl_inst *in) {
 }
 
 /* The bucket was deleted, emptied, or set back to an older copy: what watches know is void.
- * Messages only become fewer by a purge: deleted keys leave a marker. */
+ * A key that was there once keeps its last message, if only a marker, so keys only become fewer
+ * by a purge, or by age where there is one. */
 static int starts_over(const trl_inst *in, const struct stream_found *f) {
     return in->known && (strcmp(in->since, f->since) != 0 || f->last_seq < in->floor_seq ||
-                         (f->max_msgs_per_subject == 1 && f->messages < in->messages) ||
+                         (!f->forgets && f->subjects && f->subjects < in->subjects) ||
                          (f->messages == 0 && in->floor_seq > in->empty_seq));
 }
 
@@ -91,6 +92,7 @@ static void found(trl_inst *in, const struct stream_found *f) {
     in->j_drift = json_incref(f->b_drift);
     in->allow_direct = f->allow_direct;
     in->messages = f->messages;
+    in->subjects = f->subjects;
     snprintf(in->since, sizeof(in->since), "%s", f->since);
     if (over) {
         in->wipes++;

@@ -31,6 +31,7 @@ struct trl_inst {
     int allow_direct, known, start_tries;
     char since[64];     /* which incarnation of the bucket; with `known` */
     uint64_t messages;  /* at the last look */
+    uint64_t subjects;  /* same */
     uint64_t last_seq;  /* highest revision seen anywhere */
     uint64_t floor_seq; /* ... when the look under way began */
     uint64_t empty_seq; /* a look found nothing up to this revision */

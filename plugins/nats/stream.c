@@ -145,7 +145,9 @@ static void found(struct stream_check *s, const json_t *info) {
         /* Of several servers any may answer a direct read, also one that is behind. */
         .allow_direct = json_is_true(json_object_get(config, "allow_direct")) &&
                         json_integer_value(json_object_get(config, "num_replicas")) <= 1,
+        .forgets = json_integer_value(json_object_get(config, "max_age")) > 0,
         .max_msgs_per_subject = json_integer_value(json_object_get(config, "max_msgs_per_subject")),
+        .subjects = u64_of(state, "num_subjects"),
         .messages = u64_of(state, "messages"),
         .bytes = u64_of(state, "bytes"),
         .first_seq = u64_of(state, "first_seq"),

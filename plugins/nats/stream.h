@@ -22,10 +22,12 @@ void stream_want_finish(struct stream_want *w);
 struct stream_found {
     int created; /* by us, now */
     int allow_direct;
+    int forgets; /* messages go by age */
     int64_t max_msgs_per_subject;
     uint64_t messages, bytes, first_seq, last_seq;
-    char since[64];  /* its creation time: another one means another stream */
-    json_t *b_drift; /* borrowed: [{"field","have","want"}] */
+    uint64_t subjects; /* that have a message; 0 with messages: the server does not tell */
+    char since[64];    /* its creation time: another one means another stream */
+    json_t *b_drift;   /* borrowed: [{"field","have","want"}] */
 };
 
 struct stream_check;

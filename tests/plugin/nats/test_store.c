@@ -387,13 +387,71 @@ static void test_back_pressure(void **state) {
     free(value);
 }
 
-/* Entries of others, made as other clients make them: PURGE marks, values without our headers. */
-static void test_purge_mark(void **state) {
-    struct rig *r = *state;
+/* As another client's `kv purge`. */
+static void purge_mark(struct rig *r, const char *subject) {
     trl_label headers[] = {{trl_cstr("KV-Operation"), trl_cstr("PURGE")},
                            {trl_cstr("Nats-Rollup"), trl_cstr("sub")}};
     trl_msg m = {.struct_size = sizeof(m), .headers = headers, .n_headers = 2};
-    trl_op *w, *op;
+    trl_op *op = fake_op(r->f);
+    m.subject = trl_cstr(subject);
+    r->t.t->request(r->t.in, op, &m);
+    assert_true(fake_done(op));
+    fake_op_free(op);
+}
+
+/* Until the bucket was looked at that many times: the requests are seen on the bus. */
+static void wait_looks(struct rig *r, size_t n) {
+    trl_op *seen = comp_sub(&r->t, "$JS.API.STREAM.INFO.KV_trellis", "");
+    assert_true(
+        fake_items(seen, n + 1)); /* what the last one led to is over when the next begins */
+    comp_cancel(&r->t, seen);
+}
+
+static size_t resets(const trl_op *w) {
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        n += (w->items[i].flags & TRL_ENTRY_RESET) != 0;
+    }
+    return n;
+}
+
+/* With a history keys have more messages or fewer, but never none: a purge of some keys is told,
+ * what writers do is not mistaken for one. */
+static void test_purged_with_history(void **state) {
+    struct rig *r = *state;
+    trl_op *w, *del;
+    NEED_SERVER();
+    server_start(&r->server, JETSTREAM);
+    open_s(r, QUICK ",\"history\":4");
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(comp_put(&r->s, "k.a", "1", TRL_REV_ANY, NULL), TRL_OK);
+        assert_int_equal(comp_put(&r->s, "k.b", "1", TRL_REV_ANY, NULL), TRL_OK);
+    }
+    w = comp_watch(&r->s, "", 0);
+    assert_true(wait_syncs(r, w, 1));
+    del = fake_op(r->f);
+    r->s.s->del(r->s.in, del, trl_cstr("k.b"), TRL_REV_ANY);
+    assert_true(fake_done(del));
+    fake_op_free(del);
+    api_has(r, "$KV.trellis.k.c", "foreign", "\"seq\":14");
+    purge_mark(r, "$KV.trellis.k.a"); /* rolls four messages up into one */
+    wait_looks(r, 2);
+    assert_int_equal(resets(w), 0);
+    api_has(r, "$JS.API.STREAM.PURGE.KV_trellis", "{\"filter\":\"$KV.trellis.k.c\"}",
+            "\"success\":true");
+    assert_true(wait_syncs(r, w, 2));
+    assert_int_equal(resets(w), 1);
+    expect(r, "k.c", NULL);
+    assert_int_equal(comp_put(&r->s, "k.c", "2", TRL_REV_ABSENT, NULL), TRL_OK);
+    wait_looks(r, 2);
+    assert_int_equal(resets(w), 1);
+    comp_cancel(&r->s, w);
+}
+
+/* Entries of others, made as other clients make them: PURGE marks, values without our headers. */
+static void test_purge_mark(void **state) {
+    struct rig *r = *state;
+    trl_op *w;
     NEED_SERVER();
     server_start(&r->server, JETSTREAM);
     open_s(r, "");
@@ -401,11 +459,7 @@ static void test_purge_mark(void **state) {
     expect(r, "x.y", "foreign");
     w = comp_watch(&r->s, "x.", 0);
     assert_true(fake_items(w, 2));
-    op = fake_op(r->f);
-    m.subject = trl_cstr("$KV.trellis.x.y");
-    r->t.t->request(r->t.in, op, &m);
-    assert_true(fake_done(op));
-    fake_op_free(op);
+    purge_mark(r, "$KV.trellis.x.y");
     assert_true(fake_items(w, 3));
     assert_int_equal(w->items[2].flags, TRL_ENTRY_DELETED);
     expect(r, "x.y", NULL);
@@ -521,6 +575,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_consumer_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_back_pressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_purge_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_purged_with_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
     };
