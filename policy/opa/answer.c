@@ -49,6 +49,11 @@ static const json_t *text_of_reason(const json_t *from) {
     return NULL;
 }
 
+static int is_pointer(const json_t *s) {
+    const char *text = json_string_value(s);
+    return *text == '/' || *text == '\0';
+}
+
 /* from: a string, or an object of strings. What cannot be read of it is left out: it must not stand
  * in the way of the verdict. */
 static void add_reason(json_t *list, const json_t *from, const struct answer_terms *t) {
@@ -64,7 +69,7 @@ static void add_reason(json_t *list, const json_t *from, const struct answer_ter
         const json_t *v = strcmp(reason_keys[i], "text") == 0
                               ? text_of_reason(from)
                               : json_object_get(from, reason_keys[i]);
-        if (json_is_string(v)) {
+        if (json_is_string(v) && (strcmp(reason_keys[i], "path") != 0 || is_pointer(v))) {
             json_object_set_new(to, reason_keys[i], short_text(v));
         }
     }

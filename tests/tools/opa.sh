@@ -21,7 +21,7 @@ skip() {
 }
 
 have() {
-    [ -x "$opa" ] && "$opa" version 2>/dev/null | grep -q "^Version: $version"
+    [ -x "$opa" ] && [[ "$("$opa" version 2>/dev/null)" == "Version: $version"$'\n'* ]]
 }
 
 if have; then

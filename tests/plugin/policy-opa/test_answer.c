@@ -35,6 +35,8 @@ static const struct line lines[] = {
     {"{\"result\":{\"verdict\":\"deny\",\"enforce\":\"stop\"}}", TRL_V_DENY, "says no",
      TRL_VERDICT_STOP, 7},
     {"{\"result\":{\"verdict\":\"allow\",\"enforce\":\"stop\"}}", TRL_V_ALLOW, NULL, 0, 7},
+    {"{\"result\":{\"allow\":false,\"reasons\":[{\"text\":\"x\",\"path\":\"spec\",\"code\":7}]}}",
+     TRL_V_DENY, "[{\"text\":\"x\",\"rule\":\"data.t.d\"}]", 0, 7},
     /* sets of messages */
     {"{\"result\":[]}", TRL_V_ALLOW, NULL, 0, 7},
     {"{\"result\":[\"a\",{\"msg\":\"b\"},7]}", TRL_V_DENY,
