@@ -13,16 +13,9 @@ static bool any(const struct cond *c, trl_str text) {
     return false;
 }
 
-static bool any_json(const struct cond *c, const json_t *j) {
-    trl_str s = {json_string_value(j), json_string_length(j)};
-    return json_is_string(j) && any(c, s);
-}
-
-static bool any_of_list(const struct cond *c, const json_t *list) {
-    size_t i;
-    json_t *j;
-    json_array_foreach(list, i, j) {
-        if (any_json(c, j)) {
+static bool any_of_list(const struct cond *c, const struct jnode *list) {
+    JNODE_EACH(list, j) {
+        if (any(c, jnode_str(j))) {
             return true;
         }
     }
@@ -42,8 +35,8 @@ static bool holds(const struct cond *c, const struct facts *f, const struct thin
         }
         return any(c, f->whole[c->slot]);
     case COND_MAP:
-        return any_json(
-            c, json_object_get(c->slot == M_PROPERTIES && x ? x->map : f->maps[c->slot], c->key));
+        return any(c, jnode_str(jnode_get(c->slot == M_PROPERTIES && x ? x->map : f->maps[c->slot],
+                                          c->key)));
     case COND_PLAN:
         return within(c, f->plan[c->slot]);
     case COND_THING:

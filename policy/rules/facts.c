@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "facts.h"
 
+#include <trellis/helper.h>
+
 #include "../../plugins/common/xmem.h"
 
-static trl_str text_of(const json_t *j) {
-    trl_str s = {NULL, 0};
-    if (json_is_string(j)) {
-        s.ptr = json_string_value(j);
-        s.len = json_string_length(j);
-    }
-    return s;
+#define KEEP_MAX 16384u /* nodes and things that wait for the next subject */
+
+static trl_str get(const struct jnode *o, const char *key) {
+    return jnode_str(jnode_get(o, key));
 }
 
-static trl_str get(const json_t *o, const char *key) {
-    return text_of(json_object_get(o, key));
+static double number_of(const struct jnode *j) {
+    return jnode_is(j, J_INT) && j->integer >= 0 ? (double)j->integer : -1;
 }
 
-static double number_of(const json_t *j) {
-    double v = json_is_number(j) ? json_number_value(j) : -1;
-    return v >= 0 ? v : -1;
+/* The elements of a list; nothing when it is none. */
+static const struct jnode *list_of(const struct jnode *o, const char *key) {
+    const struct jnode *list = jnode_get(o, key);
+    return jnode_is(list, J_ARRAY) ? list : NULL;
 }
 
 static struct thing *add(struct facts *f, enum about what) {
@@ -47,33 +47,31 @@ static void set_image(struct thing *x, trl_str image) {
 }
 
 /* A unit is an object, or only its name. */
-static void set_unit(struct thing *x, const json_t *unit) {
-    if (json_is_object(unit)) {
+static void set_unit(struct thing *x, const struct jnode *unit) {
+    if (jnode_is(unit, J_OBJECT)) {
         x->slot[U_NAME] = get(unit, "name");
         x->slot[U_KIND] = get(unit, "kind");
-        x->count = number_of(json_object_get(unit, "instances"));
+        x->count = number_of(jnode_get(unit, "instances"));
         x->path = get(unit, "path");
         set_image(x, get(unit, "image"));
     } else {
-        x->slot[U_NAME] = text_of(unit);
+        x->slot[U_NAME] = jnode_str(unit);
     }
 }
 
 /* What the subject of one unit says beside it. */
-static void set_beside(struct thing *x, const json_t *o) {
+static void set_beside(struct thing *x, const struct jnode *o) {
     if (!x->slot[U_IMAGE].ptr) {
         set_image(x, get(o, "image"));
     }
     if (x->count < 0) {
-        x->count = number_of(json_object_get(o, "count"));
+        x->count = number_of(jnode_get(o, "count"));
     }
 }
 
-static void read_units(struct facts *f, const json_t *o) {
-    const json_t *unit = json_object_get(o, "unit");
-    size_t i;
-    json_t *u;
-    json_array_foreach(json_object_get(o, "units"), i, u) {
+static void read_units(struct facts *f, const struct jnode *o) {
+    const struct jnode *unit = jnode_get(o, "unit");
+    JNODE_EACH(list_of(o, "units"), u) {
         set_unit(add(f, ABOUT_UNIT), u);
     }
     if (unit && f->point != TRL_POINT_PUT && f->point != TRL_POINT_DEPLOY) {
@@ -83,59 +81,69 @@ static void read_units(struct facts *f, const json_t *o) {
     }
 }
 
-/* Actions name units only: where the manifest says it, and its kind. */
-static void find_unit(const json_t *by_name, struct thing *x) {
-    const json_t *u = x->slot[U_NAME].ptr ? json_object_get(by_name, x->slot[U_NAME].ptr) : NULL;
-    if (u) {
-        x->path = get(u, "path");
-        x->slot[U_KIND] = x->slot[U_KIND].ptr ? x->slot[U_KIND] : get(u, "kind");
-    }
+static int by_name(const void *a, const void *b) {
+    return trl_str_cmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-static void read_action(struct facts *f, const json_t *o, const json_t *by_name) {
-    const json_t *host = json_object_get(o, "host");
-    struct thing *x = add(f, ABOUT_ACTION);
-    set_unit(x, json_object_get(o, "unit"));
-    set_beside(x, o);
-    find_unit(by_name, x);
-    x->slot[U_VERB] = get(o, "verb");
-    x->slot[U_HOST] = json_is_object(host) ? get(host, "id") : text_of(host);
-}
-
-static void read_actions(struct facts *f, const json_t *o) {
-    json_t *by_name = json_object(), *u, *a;
-    size_t i;
-    json_array_foreach(json_object_get(o, "units"), i, u) {
+static void name_units(struct facts *f, const struct jnode *o) {
+    const struct jnode *units = list_of(o, "units");
+    f->named = x_zalloc_n(jnode_count(units), sizeof(*f->named));
+    f->n_named = 0;
+    JNODE_EACH(units, u) {
         trl_str name = get(u, "name");
         if (name.ptr) {
-            json_object_set_nocheck(by_name, name.ptr, u);
+            f->named[f->n_named++] = (struct named){name, u};
         }
     }
-    if (f->point == TRL_POINT_COMMAND) {
-        read_action(f, o, by_name);
-    }
-    json_array_foreach(json_object_get(json_object_get(o, "plan"), "actions"), i, a) {
-        read_action(f, a, by_name);
-    }
-    json_decref(by_name);
+    qsort(f->named, f->n_named, sizeof(*f->named), by_name);
 }
 
-static void read_links(struct facts *f, const json_t *o) {
-    size_t i;
-    json_t *l;
-    json_array_foreach(json_object_get(o, "links"), i, l) {
+/* Actions name units only: where the manifest says it, and its kind. */
+static void find_unit(const struct facts *f, struct thing *x) {
+    struct named key = {x->slot[U_NAME], NULL};
+    const struct named *n = key.name.ptr && f->n_named
+                                ? bsearch(&key, f->named, f->n_named, sizeof(*f->named), by_name)
+                                : NULL;
+    if (n) {
+        x->path = get(n->unit, "path");
+        x->slot[U_KIND] = x->slot[U_KIND].ptr ? x->slot[U_KIND] : get(n->unit, "kind");
+    }
+}
+
+static void read_action(struct facts *f, const struct jnode *o) {
+    const struct jnode *host = jnode_get(o, "host");
+    struct thing *x = add(f, ABOUT_ACTION);
+    set_unit(x, jnode_get(o, "unit"));
+    set_beside(x, o);
+    find_unit(f, x);
+    x->slot[U_VERB] = get(o, "verb");
+    x->slot[U_HOST] = jnode_is(host, J_OBJECT) ? get(host, "id") : jnode_str(host);
+}
+
+static void read_actions(struct facts *f, const struct jnode *o) {
+    name_units(f, o);
+    if (f->point == TRL_POINT_COMMAND) {
+        read_action(f, o);
+    }
+    JNODE_EACH(list_of(jnode_get(o, "plan"), "actions"), a) {
+        read_action(f, a);
+    }
+}
+
+static void read_links(struct facts *f, const struct jnode *o) {
+    JNODE_EACH(list_of(o, "links"), l) {
         struct thing *x = add(f, ABOUT_LINK);
         x->slot[L_NAME] = get(l, "name");
         x->slot[L_SOURCE] = get(l, "source");
         x->slot[L_TARGET] = get(l, "target");
         x->slot[L_NAMESPACE] = get(l, "namespace");
         x->slot[L_PACKAGE] = get(l, "package");
-        x->list = json_object_get(l, "interfaces");
+        x->list = jnode_get(l, "interfaces");
         x->path = get(l, "path");
     }
 }
 
-static struct thing *read_secret(struct facts *f, const json_t *s) {
+static struct thing *read_secret(struct facts *f, const struct jnode *s) {
     struct thing *x = add(f, ABOUT_SECRET);
     x->slot[S_NAME] = get(s, "name");
     x->slot[S_BACKEND] = get(s, "backend");
@@ -143,16 +151,14 @@ static struct thing *read_secret(struct facts *f, const json_t *s) {
     x->slot[S_FIELD] = get(s, "field");
     x->slot[S_VERSION] = get(s, "version");
     x->slot[S_UNIT] = get(s, "unit");
-    x->map = json_object_get(s, "properties");
+    x->map = jnode_get(s, "properties");
     x->path = get(s, "path");
     return x;
 }
 
-static void read_secrets(struct facts *f, const json_t *o) {
-    const json_t *one = json_object_get(o, "secret");
-    size_t i;
-    json_t *s;
-    json_array_foreach(json_object_get(o, "secrets"), i, s) {
+static void read_secrets(struct facts *f, const struct jnode *o) {
+    const struct jnode *one = jnode_get(o, "secret");
+    JNODE_EACH(list_of(o, "secrets"), s) {
         read_secret(f, s);
     }
     if (one && f->point == TRL_POINT_SECRET) {
@@ -160,21 +166,19 @@ static void read_secrets(struct facts *f, const json_t *o) {
     }
 }
 
-static void read_configs(struct facts *f, const json_t *o) {
-    size_t i;
-    json_t *c;
-    json_array_foreach(json_object_get(o, "configs"), i, c) {
+static void read_configs(struct facts *f, const struct jnode *o) {
+    JNODE_EACH(list_of(o, "configs"), c) {
         struct thing *x = add(f, ABOUT_CONFIG);
         x->slot[C_NAME] = get(c, "name");
         x->path = get(c, "path");
     }
 }
 
-static void read_whole(struct facts *f, const json_t *o) {
+static void read_whole(struct facts *f, const struct jnode *o) {
     static const char *const counts[] = {"start", "stop", "update", "link", "config"};
-    const json_t *caller = json_object_get(o, "caller"), *host = json_object_get(o, "host"),
-                 *entity = json_object_get(o, "entity"),
-                 *plan = json_object_get(json_object_get(o, "plan"), "counts");
+    const struct jnode *caller = jnode_get(o, "caller"), *host = jnode_get(o, "host"),
+                       *entity = jnode_get(o, "entity"),
+                       *plan = jnode_get(jnode_get(o, "plan"), "counts");
     f->whole[W_APP] = get(o, "app");
     f->whole[W_LATTICE] = get(o, "lattice");
     f->whole[W_TENANT] = get(o, "tenant");
@@ -190,54 +194,53 @@ static void read_whole(struct facts *f, const json_t *o) {
     f->whole[W_ENTITY_KIND] = get(entity, "kind");
     f->whole[W_ENTITY_SUBJECT] = get(entity, "subject");
     f->whole[W_ENTITY_ISSUER] = get(entity, "issuer");
-    f->maps[M_LABELS] = json_object_get(host, "labels");
-    f->maps[M_ANNOTATIONS] = json_object_get(o, "annotations");
-    f->maps[M_CLAIMS] = json_object_get(o, "claims");
-    f->maps[M_PROPERTIES] = json_object_get(o, "properties");
+    f->maps[M_LABELS] = jnode_get(host, "labels");
+    f->maps[M_ANNOTATIONS] = jnode_get(o, "annotations");
+    f->maps[M_CLAIMS] = jnode_get(o, "claims");
+    f->maps[M_PROPERTIES] = jnode_get(o, "properties");
     for (size_t i = 0; i < PLAN_SLOTS; i++) {
-        const json_t *n = json_object_get(plan, counts[i]);
-        f->plan[i] = n ? number_of(n) : json_is_object(plan) ? 0 : -1;
+        const struct jnode *n = jnode_get(plan, counts[i]);
+        f->plan[i] = n ? number_of(n) : jnode_is(plan, J_OBJECT) ? 0 : -1;
     }
 }
 
-bool facts_read(struct facts *f, uint32_t point, trl_str subject, uint32_t abouts,
-                struct text *err) {
-    static void (*const readers[ABOUTS])(struct facts *, const json_t *) = {
+bool facts_read(struct facts *f, uint32_t point, trl_str subject, uint32_t abouts) {
+    static void (*const readers[ABOUTS])(struct facts *, const struct jnode *) = {
         NULL, read_units, read_actions, read_links, read_secrets, read_configs};
-    json_error_t e;
     facts_clear(f);
-    /* Instances may be beyond 63 bits; a member that stands twice would be read differently by
-     * others. */
-    f->subject = json_loadb(subject.len ? subject.ptr : "", subject.len,
-                            JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
-    if (!f->subject) {
-        text_f(err, "the subject is no JSON: see byte %d", e.position);
-        return false;
-    }
-    if (!json_is_object(f->subject)) {
-        text_c(err, "the subject is no JSON object");
+    const struct jnode *root = jtree_parse(&f->tree, subject.len ? subject.ptr : "", subject.len);
+    if (!jnode_is(root, J_OBJECT)) {
         return false;
     }
     f->point = point;
-    read_whole(f, f->subject);
+    read_whole(f, root);
     for (uint32_t i = 1; i < ABOUTS; i++) {
         if (abouts & (1u << i)) {
-            readers[i](f, f->subject);
+            readers[i](f, root);
         }
     }
     return true;
 }
 
 void facts_clear(struct facts *f) {
-    json_decref(f->subject);
-    f->subject = NULL;
     for (uint32_t i = 0; i < ABOUTS; i++) {
         f->things[i].n = 0;
+        if (f->things[i].cap > KEEP_MAX) {
+            free(f->things[i].at);
+            memset(&f->things[i], 0, sizeof(f->things[i]));
+        }
     }
+    if (f->tree.cap > KEEP_MAX) {
+        jtree_finish(&f->tree);
+    }
+    free(f->named);
+    f->named = NULL;
+    f->n_named = 0;
 }
 
 void facts_finish(struct facts *f) {
     facts_clear(f);
+    jtree_finish(&f->tree);
     for (uint32_t i = 0; i < ABOUTS; i++) {
         free(f->things[i].at);
     }

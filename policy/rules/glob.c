@@ -4,7 +4,7 @@
 #include <trellis/helper.h>
 
 struct glob glob_make(trl_str p, bool any_case) {
-    struct glob g = {any_case ? GLOB_ANY_CASE : GLOB_PATTERN, p};
+    struct glob g = {any_case ? GLOB_PATTERN_CASE : GLOB_PATTERN, p};
     size_t wild = 0;
     for (size_t i = 0; i < p.len; i++) {
         wild += p.ptr[i] == '*' || p.ptr[i] == '?';
@@ -12,8 +12,8 @@ struct glob glob_make(trl_str p, bool any_case) {
     bool stars = p.len >= 2 && memcmp(p.ptr + p.len - 2, "**", 2) == 0;
     if (p.len == 2 && stars) {
         g.form = GLOB_ANY;
-    } else if (!any_case && wild == 0) {
-        g.form = GLOB_EXACT;
+    } else if (wild == 0) {
+        g.form = any_case ? GLOB_EXACT_CASE : GLOB_EXACT;
     } else if (!any_case && stars && wild == 2) {
         g.form = GLOB_PREFIX;
         g.text.len -= 2;
@@ -86,6 +86,24 @@ static bool match(trl_str pat, trl_str text, bool any_case) {
     }
 }
 
+static bool equal_but_case(trl_str a, trl_str b) {
+    size_t i = 0;
+    while (a.len == b.len && i < a.len && lower(a.ptr[i]) == lower(b.ptr[i])) {
+        i++;
+    }
+    return a.len == b.len && i == a.len;
+}
+
+/* The cheapest look: does the end fit, where the pattern has one of its own? */
+static bool ends_alike(trl_str pat, trl_str text, bool any_case) {
+    char last = pat.ptr[pat.len - 1];
+    return last == '*' || last == '?' || (text.len && same(last, text.ptr[text.len - 1], any_case));
+}
+
+static bool fits(const struct glob *g, trl_str text, bool any_case) {
+    return ends_alike(g->text, text, any_case) && match(g->text, text, any_case);
+}
+
 bool glob_match(const struct glob *g, trl_str text) {
     switch (g->form) {
     case GLOB_ANY:
@@ -94,10 +112,12 @@ bool glob_match(const struct glob *g, trl_str text) {
         return trl_str_eq(g->text, text);
     case GLOB_PREFIX:
         return trl_str_starts(text, g->text);
-    case GLOB_ANY_CASE:
-        return match(g->text, text, true);
+    case GLOB_EXACT_CASE:
+        return equal_but_case(g->text, text);
+    case GLOB_PATTERN_CASE:
+        return fits(g, text, true);
     default:
-        return match(g->text, text, false);
+        return fits(g, text, false);
     }
 }
 

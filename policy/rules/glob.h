@@ -10,10 +10,11 @@
 #include <trellis/abi.h>
 
 enum glob_form {
-    GLOB_ANY,      /* "**" */
-    GLOB_EXACT,    /* no wildcard */
-    GLOB_PREFIX,   /* text** */
-    GLOB_ANY_CASE, /* as GLOB_PATTERN, upper and lower case are the same */
+    GLOB_ANY,        /* "**" */
+    GLOB_EXACT,      /* no wildcard */
+    GLOB_PREFIX,     /* text** */
+    GLOB_EXACT_CASE, /* upper and lower case are the same */
+    GLOB_PATTERN_CASE,
     GLOB_PATTERN
 };
 

@@ -3,6 +3,7 @@
  * policy/1 "rules": rules from a file or from the instance's own config. Everything on the loop;
  * only looking at the file is done elsewhere (source.c).
  */
+#include <jansson.h>
 #include <trellis/helper.h>
 
 #include "../../plugins/common/xmem.h"
@@ -84,12 +85,16 @@ static bool flush(trl_inst *in, struct kept *k) {
 static void decide_all(trl_inst *in, struct kept *k, uint32_t point, const void *subjects,
                        uint32_t n, uint32_t stride) {
     const struct ruleset *rs = in->rules;
-    struct text err = {0};
     for (uint32_t i = 0; i < n; i++) {
         const trl_subject *s = trl_at(subjects, stride, i);
         struct outcome o;
-        if (!facts_read(&in->facts, point, s->json, rs->abouts[point], &err)) {
-            trl_op_fail(in->host, k->op, TRL_E_INVALID, err.at);
+        if (!facts_read(&in->facts, point, s->json, rs->abouts[point])) {
+            char why[128];
+            snprintf(why, sizeof(why),
+                     "subject %u is no JSON object, or has a number beyond 63 "
+                     "bits",
+                     i);
+            trl_op_fail(in->host, k->op, TRL_E_INVALID, why);
             k->op = NULL;
             break;
         }
@@ -101,7 +106,6 @@ static void decide_all(trl_inst *in, struct kept *k, uint32_t point, const void 
             break;
         }
     }
-    text_finish(&err);
     facts_clear(&in->facts);
 }
 

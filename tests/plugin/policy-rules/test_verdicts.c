@@ -34,8 +34,8 @@ static void open_lab(struct lab *l, const char *yaml) {
 }
 
 static void ask(struct lab *l, uint32_t point, const char *subject) {
-    if (!facts_read(&l->facts, point, trl_cstr(subject), l->rules->abouts[point], &l->error)) {
-        fail_msg("%s: %s", subject, l->error.at);
+    if (!facts_read(&l->facts, point, trl_cstr(subject), l->rules->abouts[point])) {
+        fail_msg("%s", subject);
     }
     eval(l->rules, &l->facts, &l->o);
     text_clear(&l->reasons);
@@ -123,7 +123,8 @@ static void test_fields(void **state) {
         {"match: {instances: 3}", HOST, "{\"unit\":{\"name\":\"a\"},\"count\":3}",
          "{\"unit\":{\"name\":\"a\"}}"},
         {"match: {instances: {min: 2, max: 4}}", PUT, "{\"units\":[{\"instances\":4}]}",
-         "{\"units\":[{\"instances\":18446744073709551615},{}]}"},
+         "{\"units\":[{\"instances\":9223372036854775807},{\"instances\":-3},{\"instances\":3.0}]"
+         "}"},
         {"match: {verb: [scale, stop-*], image: 'bad/*'}", DEPLOY,
          "{\"plan\":{\"actions\":[{\"verb\":\"scale\",\"image\":\"bad/x\"}]}}",
          "{\"plan\":{\"actions\":[{\"verb\":\"update\",\"image\":\"bad/x\"},{\"verb\":\"scale\","
@@ -331,15 +332,12 @@ static void test_bounded(void **state) {
 }
 
 static void test_bad_subjects(void **state) {
-    static const char *const bad[] = {
-        "", "{", "[]", "7", "{}{}", "{\"app\":\"a\",\"app\":\"b\"}", "{\"app\":\"\xff\"}"};
+    static const char *const bad[] = {"", "{", "[]", "7", "{}{}", "{\"app\":\"\xff\"}"};
     struct lab l;
     (void)state;
     open_lab(&l, "rules: [{name: r, verdict: deny, match: {app: a}}]");
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        text_clear(&l.error);
-        assert_false(facts_read(&l.facts, PUT, trl_cstr(bad[i]), UINT32_MAX, &l.error));
-        assert_non_null(strstr(l.error.at, "the subject is no JSON"));
+        assert_false(facts_read(&l.facts, PUT, trl_cstr(bad[i]), UINT32_MAX));
     }
     close_lab(&l);
 }
