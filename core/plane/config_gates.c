@@ -209,7 +209,7 @@ static void take_secrets(struct config_gates *g, struct arena *a, const struct n
                   "hosts ask for it on a subject that holds the name");
         } else if (!fits) {
             fault(f, where, m->value, "a backend is the name of a plugin, or a block with `plugin`",
-                  "for example  prod: { plugin: file, directory: /etc/trellis/secrets }");
+                  "for example  prod: { plugin: file, dir: /etc/trellis/secrets }");
         } else if (own_members(m->value, where, f, NULL, &s.timeout_ms)) {
             s.plugin = config_choice(a, m->value, secrets_own);
             g->secrets[g->n_secrets++] = s;
