@@ -45,8 +45,38 @@ static void fail_extension(void *arg, const char *what, const char *text) {
 /* Serving. A wadm beside us would act on the same marks: it is asked for before anything is done.
  */
 
+/* Services for hosts. < 0: they cannot be, which was told. */
+static int serve_hosts(struct plane *p) {
+    const struct config_gates *c = &p->env.config->gates;
+    struct err e = ERR_INIT;
+    if (c->policy_topic.len) {
+        struct policy_service_env env = {.loop = p->env.loop,
+                                         .log = p->env.log,
+                                         .bus = p->bus,
+                                         .policy = gates_policy(p->gates),
+                                         .topic = c->policy_topic,
+                                         .changes_topic = c->policy_changes_topic};
+        p->policy_service = policy_service_create(&env);
+    }
+    if (c->secrets_topic.len) {
+        struct secrets_service_env env = {.loop = p->env.loop,
+                                          .log = p->env.log,
+                                          .bus = p->bus,
+                                          .policy = gates_policy(p->gates),
+                                          .secrets = gates_secrets(p->gates),
+                                          .topic = c->secrets_topic,
+                                          .seed_file = c->secrets_seed_file.ptr};
+        p->secrets_service = secrets_service_create(&env, &e);
+        if (!p->secrets_service) {
+            fail(p, "host_services.secrets", e.msg);
+            return e.code;
+        }
+    }
+    return 0;
+}
+
 static void serve(struct plane *p) {
-    if (p->serving) {
+    if (p->serving || p->failed || serve_hosts(p) < 0) {
         return;
     }
     p->serving = true;
@@ -220,6 +250,7 @@ static void on_policy_change(void *arg) {
     if (p->api) {
         api_policy_changed(p->api);
     }
+    policy_service_changed(p->policy_service);
 }
 
 static void on_gates_failed(void *arg, const char *text) {
@@ -464,6 +495,8 @@ void plane_teardown(struct plane *p) {
     p->extensions = NULL;
     measure_destroy(p->measure);
     p->measure = NULL;
+    policy_service_destroy(p->policy_service);
+    secrets_service_destroy(p->secrets_service);
     gates_finish(p->gates);
     if (p->driver) {
         plug_inst_stop(p->driver, stop_store, p);

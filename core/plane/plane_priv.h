@@ -8,6 +8,8 @@
 #include "plane/gates.h"
 #include "plane/plane.h"
 #include "plug/kv.h"
+#include "serve/policy_service.h"
+#include "serve/secrets_service.h"
 
 struct lattice_slot {
     struct plane *plane;
@@ -31,6 +33,8 @@ struct plane {
     struct kv *kv;
     struct catalog *catalog;
     struct gates *gates;
+    struct policy_service *policy_service;   /* NULL: none */
+    struct secrets_service *secrets_service; /* NULL: none */
     struct api *api;
     struct measure *measure;
     struct extensions *extensions; /* NULL: none, or not yet */

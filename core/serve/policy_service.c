@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/policy_service.h"
+
+#include <string.h>
+#include <trellis/kind/policy.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "plug/loop.h"
+
+#define QUEUE       "trellis_policy"
+#define REMEMBERED  20000u                /* decisions: the oldest are forgotten */
+#define REJUDGE_NS  (30ll * 1000000000ll) /* how soon a verdict with an end is looked at again */
+#define REQUEST_MAX (256u * 1024u)
+
+struct decision { /* as a host keeps it */
+    char *request_id, *subject, *what, *lattice, *app, *host;
+    bool permitted, ends;
+};
+
+struct asked { /* a question under way: of a host, or again of our own */
+    struct policy_service *of;
+    struct asked *prev, *next;
+    struct policy_ask *ask;
+    char *reply_to; /* NULL: our own */
+    str key;        /* of the decision; in the arena */
+    struct decision d;
+    struct arena arena;
+};
+
+struct policy_service {
+    struct policy_service_env env;
+    struct bus_sub *sub;
+    struct map decisions; /* host, kind and what the host keeps them by -> struct decision */
+    struct asked *asked;
+    struct loop_timer timer;
+    uint32_t oldest; /* where forgetting goes on */
+};
+
+static void decision_finish(struct decision *d) {
+    mem_free(d->request_id);
+    mem_free(d->subject);
+    mem_free(d->what);
+    mem_free(d->lattice);
+    mem_free(d->app);
+    mem_free(d->host);
+}
+
+static void asked_free(struct asked *a) {
+    *(a->prev ? &a->prev->next : &a->of->asked) = a->next;
+    if (a->next) {
+        a->next->prev = a->prev;
+    }
+    decision_finish(&a->d);
+    mem_free(a->reply_to);
+    arena_finish(&a->arena);
+    mem_free(a);
+}
+
+/* Answers */
+
+static void send(struct policy_service *s, str to, str id, bool permitted, str message) {
+    struct buf b = BUF_INIT;
+    struct jw w;
+    jw_init(&w, &b, false);
+    jw_object(&w);
+    jw_kv(&w, "requestId", id);
+    jw_kv_bool(&w, "permitted", permitted);
+    if (message.len) {
+        jw_kv(&w, "message", message);
+    }
+    jw_end_object(&w);
+    struct bus_msg m = {.subject = to, .body = buf_str(&b)};
+    bus_publish(s->env.bus, &m);
+    buf_finish(&b);
+}
+
+static void message_of(const struct ruling *r, struct buf *out) {
+    if (r && r->verdict >= TRL_V_WARN) {
+        ruling_text(r, out);
+    }
+}
+
+static void remember(struct policy_service *s, struct asked *a) {
+    struct decision *d = map_get(&s->decisions, a->key);
+    if (!d && s->decisions.n >= REMEMBERED) { /* any old one: a host asks again after its restart */
+        s->oldest = (s->oldest + 1) % s->decisions.n;
+        d = map_del(&s->decisions, s->decisions.at[s->oldest].key);
+        decision_finish(d);
+    } else if (d) {
+        decision_finish(d);
+    } else {
+        d = mem_alloc(sizeof(*d));
+    }
+    *d = a->d;
+    a->d = (struct decision){0};
+    map_set(&s->decisions, a->key, d);
+}
+
+static void on_rulings(void *arg, struct ruling *const *rulings) {
+    struct asked *a = arg;
+    struct policy_service *s = a->of;
+    const struct ruling *r = rulings[0];
+    struct buf message = BUF_INIT;
+    bool before = a->d.permitted;
+    const struct decision *kept = a->reply_to ? NULL : map_get(&s->decisions, a->key);
+    a->ask = NULL;
+    if (!a->reply_to && (!kept || strcmp(kept->request_id, a->d.request_id) != 0)) {
+        asked_free(a); /* the host asked anew meanwhile */
+        return;
+    }
+    a->d.permitted = !ruling_denies(r);
+    a->d.ends = r->ttl_ms != TRL_TTL_RULES;
+    message_of(r, &message);
+    if (a->reply_to) {
+        send(s, str_c(a->reply_to), str_c(a->d.request_id), a->d.permitted, buf_str(&message));
+    } else if (r->failed && before != a->d.permitted) {
+        a->d.permitted = before; /* who could not be asked has not changed his mind */
+    } else if (before != a->d.permitted && s->env.changes_topic.len) {
+        log_info(s->env.log, "policy: %s is %s host %s now", a->d.what,
+                 a->d.permitted ? "permitted to" : "denied to", a->d.host);
+        send(s, s->env.changes_topic, str_c(a->d.request_id), a->d.permitted, buf_str(&message));
+    }
+    remember(s, a);
+    buf_finish(&message);
+    asked_free(a);
+}
+
+static void ask(struct asked *a) {
+    struct policy_service *s = a->of;
+    struct policy_question q = {str_c(a->d.subject), str_c(a->d.what)};
+    struct buf caller = BUF_INIT;
+    buf_addf(&caller, "host %s", a->d.host);
+    struct policy_about about = {STR_NONE, str_c(a->d.lattice), str_c(a->d.app), buf_str(&caller),
+                                 str_c(a->d.request_id)};
+    a->ask = policy_ask(s->env.policy, TRL_POINT_HOST, &q, 1, &about, on_rulings, a);
+    buf_finish(&caller);
+}
+
+static struct asked *asked_new(struct policy_service *s, str key) {
+    struct asked *a = mem_zalloc(sizeof(*a));
+    a->of = s;
+    a->key = arena_str(&a->arena, key);
+    a->next = s->asked;
+    if (a->next) {
+        a->next->prev = a;
+    }
+    s->asked = a;
+    return a;
+}
+
+/* Requests */
+
+static void copy_member(struct jw *w, const struct node *from, const char *key) {
+    const struct node *n = node_get(from, key);
+    if (!node_is_null(n)) {
+        jw_key(w, key);
+        jw_node(w, n);
+    }
+}
+
+static void write_unit(struct jw *w, const struct node *body) {
+    str component = node_text(body, "componentId", STR_NONE);
+    jw_key(w, "unit");
+    jw_object(w);
+    jw_kv(w, "name", component.len ? component : node_text(body, "providerId", STR_NONE));
+    jw_kv(w, "kind", component.len ? STR("component") : STR("provider"));
+    jw_kv(w, "image", node_text(body, "imageRef", STR_NONE));
+    jw_end_object(w);
+}
+
+/* The subject of policy/1 for a host's request. */
+static void write_subject(const struct node *root, const struct node *body, str app,
+                          struct buf *out) {
+    const struct node *host = node_get(root, "host"), *count = node_get(body, "maxInstances");
+    bool call = node_get(body, "target") != NULL;
+    struct jw w;
+    jw_init(&w, out, false);
+    jw_object(&w);
+    jw_kv(&w, "point", STR("host"));
+    jw_kv(&w, "lattice", node_text(host, "lattice", STR_NONE));
+    jw_key(&w, "caller");
+    jw_object(&w);
+    jw_kv(&w, "id", node_text(host, "publicKey", STR_NONE));
+    jw_kv(&w, "via", STR("host"));
+    jw_end_object(&w);
+    jw_kv(&w, "kind", node_text(root, "kind", STR_NONE));
+    if (app.len) {
+        jw_kv(&w, "app", app);
+    }
+    const struct node *unit = call ? node_get(body, "target") : body;
+    write_unit(&w, unit);
+    if (!node_is_null(count)) {
+        jw_key(&w, "count");
+        jw_node(&w, count);
+    }
+    copy_member(&w, unit, "annotations");
+    copy_member(&w, unit, "claims");
+    copy_member(&w, body, "interface");
+    copy_member(&w, body, "function");
+    jw_key(&w, "host");
+    jw_object(&w);
+    jw_kv(&w, "id", node_text(host, "publicKey", STR_NONE));
+    copy_member(&w, host, "labels");
+    jw_end_object(&w);
+    jw_end_object(&w);
+}
+
+/* What a host keeps a decision by: kind, id, image, and of a call its interface and function. */
+static void write_key(const struct node *root, const struct node *body, struct buf *out) {
+    const struct node *call = node_get(body, "target");
+    const struct node *unit = call ? call : body;
+    str component = node_text(unit, "componentId", STR_NONE);
+    buf_addf(out, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s\n%.*s",
+             PSTR(node_text(node_get(root, "host"), "publicKey", STR_NONE)),
+             PSTR(node_text(root, "kind", STR_NONE)),
+             PSTR(component.len ? component : node_text(unit, "providerId", STR_NONE)),
+             PSTR(node_text(unit, "imageRef", STR_NONE)),
+             PSTR(node_text(body, "interface", STR_NONE)),
+             PSTR(node_text(body, "function", STR_NONE)));
+}
+
+static bool kind_known(str kind) {
+    return str_is(kind, "startComponent") || str_is(kind, "startProvider") ||
+           str_is(kind, "performInvocation");
+}
+
+static void take(struct policy_service *s, const struct node *root, str reply) {
+    const struct node *body = node_get(root, "request"), *host = node_get(root, "host");
+    const struct node *call = node_get(body, "target");
+    str id = node_text(root, "requestId", STR_NONE), kind = node_text(root, "kind", STR_NONE);
+    str version = node_text(root, "version", STR_NONE);
+    if (!id.len || !kind_known(kind) || !body || body->type != NODE_OBJECT || !host) {
+        send(s, reply, id, false,
+             STR("policy request not understood: requestId, kind, request and host are needed, and "
+                 "a kind that is known"));
+        return;
+    }
+    if (version.len && !str_is(version, "v1")) {
+        send(s, reply, id, false, STR("policy request not understood: this service speaks v1"));
+        return;
+    }
+    if (!policy_asks(s->env.policy, TRL_POINT_HOST)) {
+        send(s, reply, id, true, STR_NONE);
+        return;
+    }
+    struct buf key = BUF_INIT, subject = BUF_INIT, what = BUF_INIT;
+    str app =
+        node_text(node_get(call ? call : body, "annotations"), "wasmcloud.dev/appspec", STR_NONE);
+    write_key(root, body, &key);
+    write_subject(root, body, app, &subject);
+    buf_addf(&what, "%.*s %.*s", PSTR(kind),
+             PSTR(node_text(call ? call : body, "imageRef", STR_NONE)));
+    struct asked *a = asked_new(s, buf_str(&key));
+    a->reply_to = str_dup(reply);
+    a->d = (struct decision){.request_id = str_dup(id),
+                             .subject = buf_take(&subject),
+                             .what = buf_take(&what),
+                             .lattice = str_dup(node_text(host, "lattice", STR_NONE)),
+                             .app = str_dup(app),
+                             .host = str_dup(node_text(host, "publicKey", STR_NONE))};
+    buf_finish(&key);
+    ask(a);
+}
+
+static void on_request(void *arg, const struct bus_msg *m) {
+    struct policy_service *s = arg;
+    struct arena a = ARENA_INIT;
+    struct node *root = NULL;
+    if (!m->reply.len) {
+        return;
+    }
+    if (m->body.len > REQUEST_MAX || json_parse(m->body, &a, &root, NULL) < 0 ||
+        root->type != NODE_OBJECT) {
+        send(s, m->reply, STR_NONE, false, STR("policy request not understood: it is no JSON"));
+    } else {
+        take(s, root, m->reply);
+    }
+    arena_finish(&a);
+}
+
+/* Judging again */
+
+static void ask_again(struct policy_service *s, str key, const struct decision *d) {
+    struct asked *a = asked_new(s, key);
+    a->d = (struct decision){.request_id = mem_strdup(d->request_id),
+                             .subject = mem_strdup(d->subject),
+                             .what = mem_strdup(d->what),
+                             .lattice = mem_strdup(d->lattice),
+                             .app = mem_strdup(d->app),
+                             .host = mem_strdup(d->host),
+                             .permitted = d->permitted,
+                             .ends = d->ends};
+    ask(a);
+}
+
+static void rejudge(struct policy_service *s, bool all) {
+    if (!s->env.changes_topic.len || !policy_asks(s->env.policy, TRL_POINT_HOST)) {
+        return;
+    }
+    for (uint32_t i = 0; i < s->decisions.n; i++) {
+        const struct decision *d = s->decisions.at[i].value;
+        if (all || d->ends) {
+            ask_again(s, s->decisions.at[i].key, d);
+        }
+    }
+}
+
+static void permit_all(struct policy_service *s) {
+    for (uint32_t i = 0; s->env.changes_topic.len && i < s->decisions.n; i++) {
+        struct decision *d = s->decisions.at[i].value;
+        if (!d->permitted) {
+            d->permitted = true;
+            send(s, s->env.changes_topic, str_c(d->request_id), true, STR_NONE);
+        }
+    }
+}
+
+void policy_service_changed(struct policy_service *s) {
+    if (s && policy_asks(s->env.policy, TRL_POINT_HOST)) {
+        rejudge(s, true);
+    } else if (s) {
+        permit_all(s);
+    }
+}
+
+static void on_timer(void *arg) {
+    struct policy_service *s = arg;
+    rejudge(s, false);
+    loop_timer_start(&s->timer, REJUDGE_NS);
+}
+
+struct policy_service *policy_service_create(const struct policy_service_env *env) {
+    struct policy_service *s = mem_zalloc(sizeof(*s));
+    s->env = *env;
+    s->sub = bus_subscribe(env->bus, env->topic, STR(QUEUE), on_request, s);
+    loop_timer_init(&s->timer, env->loop, on_timer, s);
+    loop_timer_start(&s->timer, REJUDGE_NS);
+    log_info(env->log, "answering policy requests of hosts on %.*s", PSTR(env->topic));
+    return s;
+}
+
+void policy_service_destroy(struct policy_service *s) {
+    if (!s) {
+        return;
+    }
+    bus_unsubscribe(s->sub);
+    loop_timer_stop(&s->timer);
+    while (s->asked) {
+        policy_ask_cancel(s->asked->ask);
+        asked_free(s->asked);
+    }
+    for (uint32_t i = 0; i < s->decisions.n; i++) {
+        decision_finish(s->decisions.at[i].value);
+        mem_free(s->decisions.at[i].value);
+    }
+    map_finish(&s->decisions);
+    mem_free(s);
+}
