@@ -187,8 +187,8 @@ static void child(const struct bao *b, int in, int out, const char *const argv[]
     }
     dup2(in, 0);
     dup2(out, 1);
-    if (!getenv("SERVER_LOG")) {
-        dup2(out, 2);
+    if (!getenv("SERVER_LOG") && !freopen("/dev/null", "w", stderr)) {
+        _exit(126);
     }
     args[n++] = strdup("bao");
     for (size_t i = 0; argv[i] && n < 39; i++) {
