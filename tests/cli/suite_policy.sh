@@ -49,8 +49,13 @@ done
 show trellis policy test rules.yaml empty
 show trellis policy test rules.yaml
 show trellis policy test --help
-# The examples of docs/policy.md.
-(cd "$root" && expect 0 trellis policy test docs/examples/policy/rules.yaml docs/examples/policy/cases)
+# The examples of docs/policy.md: those in the text, and those beside it.
+for what in rules cases; do
+    awk -v first="$what:" '/^```yaml$/ { inside = 1; text = ""; next } /^```$/ { if (text ~ "^" first) printf "%s", text; inside = 0 }
+        inside { text = text $0 "\n" }' "$root/docs/policy.md" >"doc-$what.yaml"
+done
+trellis policy test doc-rules.yaml doc-cases.yaml >out || { fail "the rule in docs/policy.md is not what its case says"; cat out >&2; }
+grep -q '^1 case, 0 failed$' out || fail "docs/policy.md has no case that can be tried"
 trellis policy test "$root/docs/examples/policy/rules.yaml" "$root/docs/examples/policy/cases" >out ||
     fail "the examples are not decided as they say"
 grep -q '^20 cases, 0 failed$' out || fail "not every example was tried: $(tail -3 out)"
