@@ -34,6 +34,8 @@ const struct operation trellis_operations[] = {
     {"app", "delete", NAME_MUST, true, true, trellis_app_delete},
     {"app", "status", NAME_MUST, false, true, trellis_app_status},
     {"app", "plan", NAME_MAY, false, true, trellis_app_plan},
+    {"app", "logs", NAME_MUST, false, false, trellis_app_logs},
+    {"app", "top", NAME_MAY, false, false, trellis_app_top},
     {"host", "list", NAME_NONE, false, false, trellis_host_list},
     {"host", "inspect", NAME_MUST, false, false, trellis_host_inspect},
     {"lattice", "list", NAME_NONE, false, false, trellis_lattice_list},

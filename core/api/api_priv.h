@@ -74,6 +74,7 @@ struct req {
     str caller, trace;      /* caller: JSON of who asks, as far as the door knows; or empty */
     struct policy_ask *ask; /* under way, else NULL; then judged() */
     void (*judged)(struct req *r, const struct ruling *ruling);
+    trl_op *op;                    /* at the driver, else NULL */
     struct secrets_asked *secrets; /* under way, else NULL; then checked() */
     void (*checked)(struct req *r, str refusal);
     str *secret_names;
@@ -157,6 +158,8 @@ void trellis_app_rollback(struct req *r);
 void trellis_app_delete(struct req *r);
 void trellis_app_status(struct req *r);
 void trellis_app_plan(struct req *r);
+void trellis_app_logs(struct req *r);
+void trellis_app_top(struct req *r);
 void trellis_host_list(struct req *r);
 void trellis_host_inspect(struct req *r);
 void trellis_lattice_list(struct req *r);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_priv.h"
+#include "plug/op.h"
 
 /* The requests of one app, one at a time, in order of arrival. */
 struct lane {
@@ -47,6 +48,9 @@ void req_destroy(struct req *r) {
     }
     policy_ask_cancel(r->ask);
     secrets_asked_cancel(r->secrets);
+    if (r->op) {
+        op_forget(r->op);
+    }
     mem_free(r->reply_to);
     manifest_destroy(r->m);
     findings_finish(&r->findings);

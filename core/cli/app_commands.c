@@ -274,6 +274,12 @@ static const struct cli_opt for_plan[] = {
     END};
 static const struct cli_opt for_events[] = {{"follow", 'f', NULL, false, "go on"}, END};
 
+static const struct cli_opt for_logs[] = {
+    {"follow", 'f', NULL, false, "go on"},
+    {"since", 0, "TIME", false, "from then on: 90s, 10m, 2h, 1d, or seconds since 1970"},
+    {"lines", 'n', "NUMBER", false, "without --since: so many of the newest (default: 100)"},
+    END};
+
 const struct command cli_app_commands[] = {
     {"app", "put", "FILE|-", 1, 1, "store a manifest as a new version",
      "Content equal to the newest version is told as `unchanged` and stores nothing.\n", NULL, put},
@@ -299,5 +305,11 @@ const struct command cli_app_commands[] = {
      "Exit 5 when it has errors.\n", NULL, validate},
     {"app", "events", "[NAME]", 0, 1, "commands and status changes",
      "With -o json one object a line.\n", for_events, app_events},
+    {"app", "logs", "NAME", 1, 1, "what its processes wrote, where the hosts keep that",
+     "Times are UTC; lines that begin with ! were written to standard error.\n"
+     "With -o json one object a line.\n",
+     for_logs, app_logs},
+    {"app", "top", "[NAME]", 0, 1, "what its processes use: CPU, memory, descriptors, restarts", "",
+     NULL, app_top},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };

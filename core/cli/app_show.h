@@ -6,7 +6,9 @@
 #include "model/manifest.h"
 
 int app_list(struct cli *c);
-int app_events(struct cli *c);        /* app_events.c */
+int app_events(struct cli *c); /* app_events.c */
+int app_logs(struct cli *c);   /* app_watch.c */
+int app_top(struct cli *c);
 bool app_name_fits(const char *name); /* else says why not: names become part of subjects */
 int app_show_status(struct cli *c, const struct reply *r); /* exit code by the state */
 void app_show_history(struct cli *c, const struct reply *r);

@@ -15,6 +15,14 @@ str engine_lattice(const struct engine *e) {
     return str_c(e->lattice);
 }
 
+str engine_id(const struct engine *e) {
+    return str_c(e->id);
+}
+
+struct plug_inst *engine_driver(const struct engine *e) {
+    return e->env.driver;
+}
+
 str engine_tenant(const struct engine *e) {
     return str_c(e->tenant);
 }

@@ -94,6 +94,8 @@ void engine_link_state(struct engine *e, bool up);
  * next turn. */
 const struct app_status *engine_status(const struct engine *e, str app);
 const struct observed *engine_observed(const struct engine *e);
+struct plug_inst *engine_driver(const struct engine *e); /* borrowed */
+str engine_id(const struct engine *e);                   /* the lattice as drivers name it */
 /* What would be done if m were the deployed version of its app (NULL manifest: if app were
  * undeployed). By the very function that acts. *ret is owned: plan_destroy. */
 int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,

@@ -159,7 +159,7 @@ static str unit_scaler_id(struct expansion *x, const struct want_unit *u, str ki
 
 /* Settings of a process: read by the driver that runs it, part of what it is made of. */
 static bool is_settings(const struct item *it, const struct trait *t) {
-    return str_is(t->type, "process") && t->shape != TRAIT_LINK &&
+    return str_is(t->type, "process") && t->shape != TRAIT_LINK && it->image.ptr &&
            str_starts(it->image, STR("file://"));
 }
 

@@ -105,6 +105,10 @@ static void lint_all_configs(struct check *c) {
     arena_finish(&x.arena);
 }
 
+static bool is_settings(const struct item *it, const struct trait *t) {
+    return str_is(t->type, "process") && it->image.ptr && str_starts(it->image, STR("file://"));
+}
+
 static void lint_trait(struct check *c, const struct item *it, uint32_t k) {
     const struct trait *t = &it->traits[k];
     const char *code = NULL, *fix = NULL;
@@ -116,6 +120,8 @@ static void lint_trait(struct check *c, const struct item *it, uint32_t k) {
         code = "linkdef";
         fix = "use type: link";
         buf_addf(&c->text, "traits of type linkdef are of an old release: no link is made");
+    } else if (is_settings(it, t)) {
+        return; /* read by the driver that runs the file */
     } else if (!trait_is_link(t) && !trait_is_scaler(t)) {
         code = "unknown-trait";
         buf_addf(&c->text, "trait type '");
@@ -144,7 +150,7 @@ static void lint_item(struct check *c, const struct item *it) {
         const struct trait *t = &it->traits[k];
         lint_trait(c, it, k);
         scalers += trait_is_scaler(t) && t->shape == TRAIT_SCALER;
-        custom += !trait_is_scaler(t) && !trait_is_link(t);
+        custom += !trait_is_scaler(t) && !trait_is_link(t) && !is_settings(it, t);
     }
     if (scalers > 1) {
         buf_addf(&c->text, "two scalers on one component work against each other");

@@ -85,6 +85,14 @@ void ticket_ok(struct ticket *t) {
     }
 }
 
+void ticket_result(struct ticket *t, const char *text) {
+    trl_op *op = close_ticket(t);
+    trl_bytes result = {text, strlen(text)};
+    if (op) {
+        t->d->host->op_done(op, TRL_OK, result, NULL);
+    }
+}
+
 void ticket_fail(struct ticket *t, trl_status st, const char *text) {
     trl_op *op = close_ticket(t);
     if (op) {

@@ -29,6 +29,7 @@ struct ticket {
 };
 void ticket_open(struct ticket *t, struct trl_inst *d, trl_op *op);
 void ticket_ok(struct ticket *t);
+void ticket_result(struct ticket *t, const char *text); /* OK, with it */
 void ticket_fail(struct ticket *t, trl_status st, const char *text);
 void tickets_cancel(struct trl_inst *d, trl_op *op); /* NULL: all */
 __attribute__((format(printf, 4, 5))) void op_refuse(struct trl_inst *d, trl_op *op, trl_status st,

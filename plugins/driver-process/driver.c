@@ -11,6 +11,7 @@
 #include "actions.h"
 #include "base.h"
 #include "bundle.h"
+#include "inspect.h"
 #include "io.h"
 #include "life.h"
 #include "links.h"
@@ -222,7 +223,9 @@ static const trl_driver_v1 table = {.struct_size = sizeof(trl_driver_v1),
                                     .read_configs = read_configs,
                                     .probe = probe,
                                     .can_run = can_run,
-                                    .cancel = tickets_cancel};
+                                    .cancel = tickets_cancel,
+                                    .logs = logs_read,
+                                    .usage = usage_read};
 
 static const void *get_interface(trl_inst *d, const char *id) {
     (void)d;

@@ -42,6 +42,15 @@ uint32_t unit_ready_count(const struct unit *u) {
     return old && n > u->count && u->count ? u->count : n; /* one more while it is replaced */
 }
 
+const char *unit_app(const struct unit *u) {
+    return u->want ? j_str(json_object_get(u->want->j, "marks"), "wasmcloud.dev/appspec", "") : "";
+}
+
+int unit_is_of(const struct unit *u, trl_str lattice, trl_str app) {
+    return trl_str_eq(lattice, trl_cstr(u->d->set.lattice)) &&
+           (!app.len || trl_str_eq(app, trl_cstr(unit_app(u))));
+}
+
 static int settled(const struct unit *u) {
     struct count c = count_runs(u);
     return c.fresh_ready == u->count && c.fresh == u->count && c.old == 0;

@@ -146,6 +146,17 @@ typedef struct trl_host_observe_v1 {
     void (*link_state)(void *ctx, int32_t up);
 } trl_host_observe_v1;
 
+/* What instances wrote. Without a cursor: the newest max_lines, or all since since_ms. */
+typedef struct trl_log_query {
+    uint32_t struct_size, flags;
+    trl_str lattice;
+    trl_str app;      /* value of the annotation wasmcloud.dev/appspec */
+    trl_str unit_id;  /* only of this one; empty: of all */
+    trl_str cursor;   /* of an earlier answer: what came after it */
+    int64_t since_ms; /* UNIX time; 0: any */
+    uint32_t max_lines, reserved;
+} trl_log_query;
+
 #define TRL_DRIVER_LINKS 1u /* has links and named configs */
 
 typedef struct trl_driver_v1 {
@@ -167,6 +178,12 @@ typedef struct trl_driver_v1 {
      * returns the length. NULL: unchanged. */
     size_t (*normal_image)(trl_inst *, uint32_t run_kind, trl_str image, char *buf, size_t cap);
     void (*cancel)(trl_inst *, trl_op *op);
+    /* Optional. Result, JSON: {"lines":[{"at_ms","unit","instance","stream","text"}],"cursor"},
+     * oldest first; stream is "out" or "err"; the cursor asks for what comes next. */
+    void (*logs)(trl_inst *, trl_op *op, const trl_log_query *q);
+    /* Optional. Result, JSON: {"instances":[{"app","unit","instance","state","pid","processes",
+     * "cpu_ms","rss_bytes","fds","restarts","started_ms"}]}; app empty: of all. */
+    void (*usage)(trl_inst *, trl_op *op, trl_str lattice, trl_str app);
 } trl_driver_v1;
 
 #ifdef __cplusplus
