@@ -21,6 +21,7 @@ struct sent { /* one command under way */
     trl_op *op;
     uint32_t verb, host, unit;
     uint64_t seq;
+    uint32_t at;                         /* in the engine's list */
     char kind;                           /* 'u', 'l', 'c' */
     char *name, *app, *host_id, *reason; /* name: ledger name of links and configs, else the unit */
     char *refresh;                       /* LINK_RENEW: the key in the head */
@@ -38,12 +39,9 @@ const char *dispatch_verb(uint32_t verb) {
 
 static void sent_free(struct sent *s) {
     struct engine *e = s->e;
-    for (uint32_t i = 0; i < e->sent.n; i++) {
-        if (e->sent.at[i] == s) {
-            e->sent.at[i] = e->sent.at[--e->sent.n];
-            break;
-        }
-    }
+    struct sent *last = e->sent.at[--e->sent.n];
+    e->sent.at[s->at] = last;
+    last->at = s->at;
     mem_free(s->name);
     mem_free(s->app);
     mem_free(s->host_id);
@@ -83,11 +81,18 @@ static void dirty_app(struct engine *e, const char *app) {
     }
 }
 
-static void fail(struct engine *e, struct ledger_item *i, str text) {
-    char *app = mem_strdup(i->app);
+static void settle(struct engine *e, struct ledger_item *i) {
+    dirty_app(e, i->app);
+    ledger_settle(&e->l, i);
+}
+
+void dispatch_fail(struct engine *e, struct ledger_item *i, str text) {
+    if (!i->app || !desired_find(&e->d, str_c(i->app))) {
+        ledger_settle(&e->l, i);
+        return;
+    }
+    dirty_app(e, i->app);
     ledger_fail(&e->l, i, text, engine_now(e), loop_wall_ms(e->env.loop), loop_rng(e->env.loop));
-    dirty_app(e, app);
-    mem_free(app);
 }
 
 static void on_renewed(void *arg, const struct catalog_result *r) {
@@ -106,6 +111,7 @@ static void renewed(struct sent *s) {
         if (str_eq(a->refresh.at[i], key)) {
             mem_free((char *)(uintptr_t)a->refresh.at[i].ptr);
             a->refresh.at[i] = a->refresh.at[--a->refresh.n];
+            engine_dirty(e, a);
             catalog_settle(e->env.catalog, engine_tenant(e), engine_lattice(e), a->name,
                            a->generation, NULL, 0, &key, 1, on_renewed, NULL);
             return;
@@ -139,16 +145,16 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
         e->doubted_ns = s->kind == 'u' ? e->doubted_ns : engine_now(e);
     }
     if (current && st != TRL_OK) {
-        fail(e, i, text);
+        dispatch_fail(e, i, text);
     } else if (current && (s->verb == TRL_DO_SCALE || s->verb == TRL_DO_PROVIDER_START)) {
         i->acked = true;
         i->acked_at = e->o.reports;
         i->deadline_ns = engine_now(e) + (s->verb == TRL_DO_SCALE ? SEEN_NS : SEEN_PROVIDER_NS);
         dispatch_observed(e, s->host, s->unit); /* the event may have come first */
     } else if (current) {
-        ledger_settle(&e->l, i);
+        i->accepted = s->verb == TRL_DO_PROVIDER_STOP ? 0 : i->accepted;
+        settle(e, i);
     }
-    dirty_app(e, s->app);
     answered_nothing(s, st);
     sent_free(s);
 }
@@ -162,6 +168,15 @@ static bool fulfilled(const struct ledger_item *i, const struct seen_entry *seen
         return seen != NULL;
     }
     return i->verb == TRL_DO_SCALE && (seen ? seen->count : 0) == i->count;
+}
+
+/* Does the mark alone say that it runs with the config list that was asked for? */
+static bool mark_is_known(const struct engine *e, const struct ledger_item *i,
+                          const struct seen_entry *seen) {
+    const struct desired_app *a = desired_find(&e->d, str_c(i->app));
+    const struct known_scaler *k =
+        a ? map_get(&a->known, intern_str(&e->o.names, seen->scaler)) : NULL;
+    return k && k->list_hash == i->want_hash;
 }
 
 void dispatch_observed(struct engine *e, uint32_t slot, uint32_t unit) {
@@ -179,20 +194,16 @@ void dispatch_observed(struct engine *e, uint32_t slot, uint32_t unit) {
             return;
         }
     }
-    if (seen && seen->scaler != INTERN_NONE) {
-        i->accepted = seen->scaler + 1;
-        i->accepted_list = i->want_hash;
-    }
-    char *app = mem_strdup(i->app);
-    ledger_settle(&e->l, i);
-    dirty_app(e, app);
-    mem_free(app);
+    bool strange = seen && seen->scaler != INTERN_NONE && !mark_is_known(e, i, seen);
+    i->accepted = strange ? seen->scaler + 1 : 0;
+    i->accepted_list = i->want_hash;
+    settle(e, i);
 }
 
 void dispatch_failed(struct engine *e, uint32_t slot, uint32_t unit, str text) {
     struct ledger_item *i = ledger_unit(&e->l, slot, unit);
     if (i && i->inflight && (i->verb == TRL_DO_SCALE || i->verb == TRL_DO_PROVIDER_START)) {
-        fail(e, i, text);
+        dispatch_fail(e, i, text);
     }
 }
 
@@ -305,6 +316,7 @@ static struct sent *sent_new(struct engine *e, const struct plan_action *a, cons
     s->seq = ++e->seq;
     ulid_uuid_text(loop_wall_ms(e->env.loop), loop_rng(e->env.loop), s->trace);
     arena_finish(&scratch);
+    s->at = e->sent.n;
     *VEC_ADD(&e->sent) = s;
     return s;
 }

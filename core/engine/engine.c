@@ -126,6 +126,7 @@ void engine_drop_app(struct engine *e, struct desired_app *a) {
             e->dirty.at[i] = NULL;
         }
     }
+    ledger_forgive(&e->l, a->name);
     desired_remove(&e->d, a);
 }
 

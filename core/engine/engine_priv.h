@@ -79,6 +79,8 @@ void inherit_end(struct engine *e); /* once its time is over */
 void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p);
 /* An observation of (slot, unit): settles what it fulfils. */
 void dispatch_observed(struct engine *e, uint32_t slot, uint32_t unit);
+/* What is in flight failed. It is forgotten when its app is gone: nobody tries again. */
+void dispatch_fail(struct engine *e, struct ledger_item *i, str text);
 void dispatch_failed(struct engine *e, uint32_t slot, uint32_t unit, str text);
 void dispatch_goes_on(struct engine *e, uint32_t slot, uint32_t unit); /* it takes long */
 void dispatch_deadlines(struct engine *e); /* what was accepted and never seen */

@@ -44,15 +44,10 @@ static bool may_give_up(const struct engine *e, const struct seen_host *h) {
 
 /* After a look at the host, what was accepted long ago and is still not there has failed. */
 static void fail_unseen(struct engine *e, uint32_t slot) {
-    for (uint32_t k = 0; k < e->l.items.n; k++) {
+    for (uint32_t k = e->l.items.n; k-- > 0;) {
         struct ledger_item *i = e->l.items.at[k].value;
         if (i->inflight && i->host == slot + 1 && i->deadline_ns == INT64_MAX && i->acked) {
-            struct desired_app *a = desired_find(&e->d, str_c(i->app));
-            ledger_fail(&e->l, i, STR("the host accepted the request and never carried it out"),
-                        engine_now(e), loop_wall_ms(e->env.loop), loop_rng(e->env.loop));
-            if (a) {
-                engine_dirty(e, a);
-            }
+            dispatch_fail(e, i, STR("the host accepted the request and never carried it out"));
         }
     }
 }

@@ -44,17 +44,24 @@ struct ledger_item *ledger_unit(const struct ledger *l, uint32_t host_slot, uint
     return map_get(&l->items, unit_key(buf, host_slot, unit));
 }
 
+static struct ledger_item *add(struct ledger *l, str key) {
+    struct ledger_item *i = mem_zalloc(sizeof(*i));
+    map_set(&l->items, key, i);
+    i->key = l->items.at[l->items.n - 1].key;
+    return i;
+}
+
 struct ledger_item *ledger_unit_get(struct ledger *l, uint32_t host_slot, uint32_t unit) {
     char buf[UNIT_KEY];
     str key = unit_key(buf, host_slot, unit);
     struct ledger_item *i = map_get(&l->items, key);
     if (!i) {
-        i = mem_zalloc(sizeof(*i));
+        i = add(l, key);
         i->host = host_slot + 1;
-        map_set(&l->items, key, i);
         while (l->by_unit.n <= unit) {
             VEC_ADD(&l->by_unit);
         }
+        i->at = l->by_unit.at[unit].slots.n;
         *VEC_ADD(&l->by_unit.at[unit].slots) = host_slot;
     }
     return i;
@@ -67,8 +74,7 @@ static struct ledger_item *text_item(const struct ledger *l, char kind, str name
     buf_add_str(&key, name);
     struct ledger_item *i = map_get(&l->items, buf_str(&key));
     if (!i && make_in) {
-        i = mem_zalloc(sizeof(*i));
-        map_set(&make_in->items, buf_str(&key), i);
+        i = add(make_in, buf_str(&key));
     }
     buf_finish(&key);
     return i;
@@ -100,6 +106,36 @@ static void landed(struct ledger *l, struct ledger_item *i) {
     }
 }
 
+static void forget_slot(struct ledger *l, const struct ledger_item *i) {
+    uint32_t unit;
+    memcpy(&unit, i->key.ptr + 5, 4);
+    struct unit_slots *u = &l->by_unit.at[unit];
+    uint32_t moved = u->slots.at[--u->slots.n];
+    if (i->at < u->slots.n) {
+        u->slots.at[i->at] = moved;
+        ledger_unit(l, moved, unit)->at = i->at;
+    }
+}
+
+static void drop(struct ledger *l, struct ledger_item *i) {
+    landed(l, i);
+    l->n_uncertain -= i->uncertain;
+    l->n_doubts -= i->uncertain && i->host == 0;
+    l->n_failed -= i->fails > 0;
+    if (i->host) {
+        forget_slot(l, i);
+    }
+    map_del(&l->items, i->key);
+    item_free(i);
+}
+
+/* Else what comes and goes would be remembered for ever. */
+static void drop_if_idle(struct ledger *l, struct ledger_item *i) {
+    if (!i->inflight && !i->fails && !i->uncertain && !i->accepted) {
+        drop(l, i);
+    }
+}
+
 void ledger_send(struct ledger *l, struct ledger_item *i, str app, uint32_t verb, uint32_t count,
                  uint32_t adds, uint64_t want_hash, int64_t now_ns, int64_t deadline_ns) {
     landed(l, i);
@@ -127,6 +163,7 @@ void ledger_settle(struct ledger *l, struct ledger_item *i) {
     i->failed_hash = 0;
     mem_free(i->text);
     i->text = NULL;
+    drop_if_idle(l, i);
 }
 
 void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns, int64_t wall_ms,
@@ -155,19 +192,22 @@ void ledger_doubt(struct ledger *l, struct ledger_item *i) {
     i->uncertain = true;
 }
 
+/* Items go while these walk over them: backwards, as a removal moves the last one. */
+
 void ledger_certain(struct ledger *l, uint32_t host_slot) {
-    for (uint32_t k = 0; l->n_uncertain && k < l->items.n; k++) {
+    for (uint32_t k = l->items.n; l->n_uncertain && k-- > 0;) {
         struct ledger_item *i = l->items.at[k].value;
         if (i->uncertain && i->host == host_slot + 1) {
             i->uncertain = false;
             l->n_uncertain--;
             l->n_doubts -= i->host == 0;
+            drop_if_idle(l, i);
         }
     }
 }
 
 void ledger_forgive(struct ledger *l, str app) {
-    for (uint32_t k = 0; l->n_failed && k < l->items.n; k++) {
+    for (uint32_t k = l->items.n; l->n_failed && k-- > 0;) {
         struct ledger_item *i = l->items.at[k].value;
         if (i->fails && !i->inflight && i->app && str_is(app, i->app)) {
             ledger_settle(l, i);
@@ -176,7 +216,7 @@ void ledger_forgive(struct ledger *l, str app) {
 }
 
 void ledger_forgive_refused(struct ledger *l) {
-    for (uint32_t k = 0; l->n_failed && k < l->items.n; k++) {
+    for (uint32_t k = l->items.n; l->n_failed && k-- > 0;) {
         struct ledger_item *i = l->items.at[k].value;
         if (i->fails && i->refused && !i->inflight) {
             ledger_settle(l, i);
@@ -184,31 +224,11 @@ void ledger_forgive_refused(struct ledger *l) {
     }
 }
 
-static void forget_slot(struct ledger *l, uint32_t unit, uint32_t host_slot) {
-    struct unit_slots *u = &l->by_unit.at[unit];
-    for (uint32_t i = 0; i < u->slots.n; i++) {
-        if (u->slots.at[i] == host_slot) {
-            u->slots.at[i] = u->slots.at[--u->slots.n];
-            return;
-        }
-    }
-}
-
 void ledger_drop_host(struct ledger *l, uint32_t host_slot) {
     for (uint32_t k = l->items.n; k-- > 0;) {
         struct ledger_item *i = l->items.at[k].value;
-        if (i->host != host_slot + 1) {
-            continue;
+        if (i->host == host_slot + 1) {
+            drop(l, i);
         }
-        char key[UNIT_KEY];
-        uint32_t unit;
-        memcpy(key, l->items.at[k].key.ptr, sizeof(key));
-        memcpy(&unit, key + 5, 4);
-        forget_slot(l, unit, host_slot);
-        map_del(&l->items, str_n(key, sizeof(key)));
-        l->n_uncertain -= i->uncertain;
-        l->n_failed -= i->fails > 0;
-        landed(l, i);
-        item_free(i);
     }
 }

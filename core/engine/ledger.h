@@ -33,6 +33,8 @@ struct ledger_item {
     char *app;              /* whose action it is; owned */
     uint64_t seq;           /* of the command; an answer to an older one is ignored */
     uint32_t host;          /* slot + 1 of a unit's item; 0: link, config */
+    uint32_t at;            /* of a unit's item: where by_unit has the slot */
+    str key;                /* in items; borrowed from there */
     uint32_t adds;          /* instances that are on their way to the host */
 };
 
@@ -59,7 +61,8 @@ struct ledger_item *ledger_text(const struct ledger *l, char kind, str name);
 struct ledger_item *ledger_text_get(struct ledger *l, char kind, str name);
 void ledger_send(struct ledger *l, struct ledger_item *i, str app, uint32_t verb, uint32_t count,
                  uint32_t adds, uint64_t want_hash, int64_t now_ns, int64_t deadline_ns);
-/* It came true: nothing in flight, back-off forgotten. */
+/* It came true: nothing in flight, back-off forgotten. The item is gone then, unless it is
+ * uncertain or was accepted. */
 void ledger_settle(struct ledger *l, struct ledger_item *i);
 /* It failed: back-off 1 s x 2 up to 5 min, +-20 %. */
 void ledger_fail(struct ledger *l, struct ledger_item *i, str text, int64_t now_ns, int64_t wall_ms,

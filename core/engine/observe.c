@@ -7,7 +7,7 @@
 #include "engine/engine_priv.h"
 
 static void settle_host(struct engine *e, uint32_t slot) {
-    for (uint32_t k = 0; e->l.n_inflight && k < e->l.items.n; k++) {
+    for (uint32_t k = e->l.items.n; e->l.n_inflight && k-- > 0;) { /* what is settled goes */
         struct ledger_item *i = e->l.items.at[k].value;
         if (i->inflight && i->host == slot + 1) {
             uint32_t unit;

@@ -23,7 +23,8 @@ static void back_off_doubles_up_to_five_minutes(void **state) {
     }
     assert_int_equal(i->fails, 12);
     ledger_settle(&l, i);
-    assert_int_equal(i->fails, 0);
+    assert_null(ledger_unit(&l, 4, 9));
+    assert_int_equal(l.n_failed, 0);
     assert_int_equal(l.n_inflight, 0);
     ledger_finish(&l);
 }
@@ -58,8 +59,49 @@ static void a_new_generation_forgives(void **state) {
     ledger_fail(&l, mine, STR("no"), 0, 0, &r);
     ledger_fail(&l, theirs, STR("no"), 0, 0, &r);
     ledger_forgive(&l, STR("shop"));
-    assert_int_equal(mine->fails, 0);
+    assert_null(ledger_text(&l, 'c', STR("cfg")));
     assert_int_equal(theirs->fails, 1);
+    ledger_finish(&l);
+}
+
+static void what_is_settled_is_forgotten(void **state) {
+    (void)state;
+    struct ledger l;
+    ledger_init(&l);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t host = 0; host < 40; host++) {
+            ledger_send(&l, ledger_unit_get(&l, host, 5), STR("a"), 1, 1, 1, 0, 0, 0);
+        }
+        for (uint32_t k = 0; k < 40; k++) { /* in another order */
+            ledger_settle(&l, ledger_unit(&l, (k * 7 + round) % 40, 5));
+        }
+        ledger_send(&l, ledger_text_get(&l, 'l', STR("link")), STR("a"), 1, 0, 0, 0, 0, 0);
+        ledger_settle(&l, ledger_text(&l, 'l', STR("link")));
+    }
+    assert_int_equal(l.items.n, 0);
+    assert_int_equal(l.by_unit.at[5].slots.n, 0);
+    ledger_finish(&l);
+}
+
+static void what_is_unclear_or_proved_is_remembered(void **state) {
+    (void)state;
+    struct ledger l;
+    ledger_init(&l);
+    struct ledger_item *doubt = ledger_text_get(&l, 'c', STR("cfg"));
+    struct ledger_item *proved = ledger_unit_get(&l, 1, 2);
+    ledger_doubt(&l, doubt);
+    ledger_settle(&l, doubt);
+    proved->accepted = 9;
+    ledger_settle(&l, proved);
+    assert_int_equal(l.items.n, 2);
+    assert_int_equal(l.n_doubts, 1);
+    ledger_certain(&l, LEDGER_SHARED);
+    assert_null(ledger_text(&l, 'c', STR("cfg")));
+    assert_int_equal(l.n_doubts, 0);
+    assert_int_equal(l.n_uncertain, 0);
+    assert_ptr_equal(ledger_unit(&l, 1, 2), proved);
+    ledger_drop_host(&l, 1);
+    assert_int_equal(l.items.n, 0);
     ledger_finish(&l);
 }
 
@@ -111,6 +153,8 @@ int main(void) {
         cmocka_unit_test(back_off_doubles_up_to_five_minutes),
         cmocka_unit_test(instances_on_their_way_count_for_the_host),
         cmocka_unit_test(a_new_generation_forgives),
+        cmocka_unit_test(what_is_settled_is_forgotten),
+        cmocka_unit_test(what_is_unclear_or_proved_is_remembered),
         cmocka_unit_test(statuses_combine_as_wadm_does),
         cmocka_unit_test(status_is_written_in_wadms_form),
     };
