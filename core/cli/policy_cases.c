@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/policy_subject.h"
 #include "cli/files.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
@@ -40,8 +41,8 @@ str policy_case_text(const struct node *n, uint32_t nth) {
 }
 
 static int check_members(struct reading *r, const struct node *n) {
-    static const char *const known[] = {"name", "point", "subject", "expect",
-                                        "rule", "code",  "enforce"};
+    static const char *const known[] = {"name",   "point", "manifest", "subject",
+                                        "expect", "rule",  "code",     "enforce"};
     for (uint32_t i = 0; i < n->n; i++) {
         const struct node_member *m = &n->members[i];
         size_t k = 0;
@@ -49,10 +50,11 @@ static int check_members(struct reading *r, const struct node *n) {
             k++;
         }
         if (k == ARRAY_LEN(known)) {
-            return wrong(r, n,
-                         "a case has no '%.*s': it has name, point, subject, expect, rule, "
-                         "code, enforce",
-                         PSTR(m->key));
+            return wrong(
+                r, n,
+                "a case has no '%.*s': it has name, point, manifest, subject, expect, rule, "
+                "code, enforce",
+                PSTR(m->key));
         }
     }
     return 0;
@@ -68,22 +70,83 @@ static int read_texts(struct reading *r, const struct node *n, const char *what)
     return 0;
 }
 
-/* The subject as JSON, with its point in it. */
-static void write_subject(struct policy_case *pc, const struct node *subject, struct arena *a) {
+/* Members of `over` instead of those of the same name in `base` (NULL: none), and the point. */
+static void write_subject(struct policy_case *pc, const struct node *base, const struct node *over,
+                          struct arena *a) {
     struct buf text = BUF_INIT;
     struct jw w;
     jw_init(&w, &text, false);
     jw_object(&w);
-    if (!node_get(subject, "point")) {
+    if (!node_get(base, "point") && !node_get(over, "point")) {
         jw_kv(&w, "point", str_c(policy_point_name(pc->point)));
     }
-    for (uint32_t i = 0; i < subject->n; i++) {
-        jw_key_str(&w, subject->members[i].key);
-        jw_node(&w, subject->members[i].value);
+    for (uint32_t i = 0; base && i < base->n; i++) {
+        if (!node_get_str(over, base->members[i].key)) {
+            jw_key_str(&w, base->members[i].key);
+            jw_node(&w, base->members[i].value);
+        }
+    }
+    for (uint32_t i = 0; over && i < over->n; i++) {
+        jw_key_str(&w, over->members[i].key);
+        jw_node(&w, over->members[i].value);
     }
     jw_end_object(&w);
     pc->subject = arena_str(a, buf_str(&text));
     buf_finish(&text);
+}
+
+/* What policies hear of a manifest. path: relative to the file of the case. */
+static int subject_of(struct reading *r, const struct node *at, const struct policy_case *pc,
+                      const struct node **ret) {
+    struct buf text = BUF_INIT, json = BUF_INIT;
+    struct manifest *m = NULL;
+    struct findings f;
+    struct node *n = NULL;
+    size_t dir = r->file.len;
+    while (dir > 0 && r->file.ptr[dir - 1] != '/') {
+        dir--;
+    }
+    str path = arena_printf(&r->cs->arena, "%.*s%.*s", at->text.ptr[0] == '/' ? 0 : (int)dir,
+                            r->file.ptr, PSTR(at->text));
+    if (file_read(path.ptr, &text, r->err) < 0) {
+        return err_wrap(r->err, "%.*s:%u:%u", PSTR(r->file), at->line, at->column);
+    }
+    findings_init(&f);
+    int rc = manifest_parse(buf_str(&text), MANIFEST_ANY, &m, &f);
+    if (rc < 0) {
+        const struct finding *first = findings_first_error(&f);
+        struct buf why = BUF_INIT;
+        finding_format(first, path, &why);
+        rc = wrong(r, at, "%.*s", PSTR(buf_str(&why)));
+        buf_finish(&why);
+    } else {
+        struct policy_subject s = {.point = pc->point, .lattice = STR("default")};
+        policy_subject_write(&s, m, &json);
+        rc = json_parse(arena_str(&r->cs->arena, buf_str(&json)), &r->cs->arena, &n, r->err);
+    }
+    *ret = n;
+    manifest_destroy(m);
+    findings_finish(&f);
+    buf_finish(&json);
+    buf_finish(&text);
+    return rc;
+}
+
+static int read_subject(struct reading *r, const struct node *n, struct policy_case *pc) {
+    const struct node *subject = node_get(n, "subject"), *file = node_get(n, "manifest"),
+                      *base = NULL;
+    bool of_manifest = pc->point == TRL_POINT_PUT || pc->point == TRL_POINT_DEPLOY;
+    if ((subject && subject->type != NODE_OBJECT) || (!subject && !file)) {
+        return wrong(r, n, "subject must be a map: docs/policy.md lists what is in it");
+    }
+    if (file && (file->type != NODE_STRING || !file->text.len || !of_manifest)) {
+        return wrong(r, file, "manifest is a file, and goes with the points put and deploy");
+    }
+    int rc = file ? subject_of(r, file, pc, &base) : 0;
+    if (rc == 0) {
+        write_subject(pc, base, subject, &r->cs->arena);
+    }
+    return rc;
 }
 
 static int read_verdict(struct reading *r, const struct node *n, struct policy_case *pc) {
@@ -109,7 +172,6 @@ static int read_enforce(struct reading *r, const struct node *n, struct policy_c
 }
 
 static int read_case(struct reading *r, const struct node *n) {
-    const struct node *subject = node_get(n, "subject");
     struct policy_case pc = {.file = r->file, .line = n->line};
     if (n->type != NODE_OBJECT) {
         return wrong(r, n, "a case must be a map with name, point, subject and expect");
@@ -124,15 +186,12 @@ static int read_case(struct reading *r, const struct node *n) {
     if (rc == 0 && !policy_point_parse(node_text(n, "point", STR_NONE), &pc.point)) {
         rc = wrong(r, n, "point must be put, deploy, place, command, host or secret");
     }
-    if (rc == 0 && (!subject || subject->type != NODE_OBJECT)) {
-        rc = wrong(r, n, "subject must be a map: docs/policy.md lists what is in it");
-    }
+    rc = rc ? rc : read_subject(r, n, &pc);
     rc = rc ? rc : read_verdict(r, n, &pc);
     rc = rc ? rc : read_enforce(r, n, &pc);
     rc = rc ? rc : read_texts(r, pc.rules, "rule");
     rc = rc ? rc : read_texts(r, pc.codes, "code");
     if (rc == 0) {
-        write_subject(&pc, subject, &r->cs->arena);
         *VEC_ADD(&r->cs->all) = pc;
     }
     return rc;

@@ -35,6 +35,10 @@ printf 'cases:\n  - {name: a, point: putt, subject: {}, expect: deny}\n' >point.
 printf 'cases:\n  - {name: a, point: put, subject: {}, expect: yes}\n' >expect.yaml
 printf 'cases:\n  - {name: a, point: put, subjects: {}, expect: deny}\n' >member.yaml
 printf 'cases: [\n' >syntax.yaml
+printf 'cases:\n  - {name: a, point: put, manifest: no/app.yaml, expect: deny}\n' >nofile.yaml
+printf 'cases:\n  - {name: a, point: place, manifest: app.yaml, expect: deny}\n' >badpoint.yaml
+printf 'cases:\n  - {name: a, point: put, manifest: bad-app.yaml, expect: deny}\n' >badapp.yaml
+printf 'kind: Application\n' >bad-app.yaml
 
 show trellis policy test rules.yaml cases
 show trellis policy test rules.yaml cases/b.json
@@ -43,7 +47,7 @@ show trellis policy test rules.yaml cases/ -o yaml
 for bad in broken star none; do
     show trellis policy test $bad.yaml cases
 done
-for bad in point expect member syntax none; do
+for bad in point expect member syntax nofile badpoint badapp none; do
     show trellis policy test rules.yaml $bad.yaml
 done
 show trellis policy test rules.yaml empty
@@ -58,5 +62,5 @@ trellis policy test doc-rules.yaml doc-cases.yaml >out || { fail "the rule in do
 grep -q '^1 case, 0 failed$' out || fail "docs/policy.md has no case that can be tried"
 trellis policy test "$root/docs/examples/policy/rules.yaml" "$root/docs/examples/policy/cases" >out ||
     fail "the examples are not decided as they say"
-grep -q '^20 cases, 0 failed$' out || fail "not every example was tried: $(tail -3 out)"
+grep -q '^21 cases, 0 failed$' out || fail "not every example was tried: $(tail -3 out)"
 grep 'no case makes' out && fail "a rule of the examples is not tried"
