@@ -3,6 +3,7 @@
 
 #include "api/api_priv.h"
 #include "api/rejudge.h"
+#include "api/rotation.h"
 
 #define DEFAULT_MAX_PAYLOAD (1024u * 1024u)
 
@@ -56,6 +57,7 @@ struct api *api_create(const struct api_env *env) {
     a->journal = journal_create(env->loop, env->keep_journal ? env->kv : NULL, env->log);
     a->announce = announce_create(env->loop, env->bus, a->journal, env->log, a->max_payload);
     a->rejudge = rejudge_create(a);
+    a->rotation = rotation_create(a);
     a->started_ns = loop_now_ns(env->loop);
     return a;
 }
@@ -77,6 +79,7 @@ void api_destroy(struct api *a) {
         mem_free(a->lanes.at[i].value);
     }
     map_finish(&a->lanes);
+    rotation_destroy(a->rotation);
     rejudge_destroy(a->rejudge);
     announce_destroy(a->announce);
     journal_destroy(a->journal);
@@ -105,6 +108,15 @@ static void on_msg(void *arg, const struct bus_msg *m) {
     req_run(r);
 }
 
+static void follow_app(void *arg, const struct app *x) {
+    rotation_on_app(((struct api *)arg)->rotation, x);
+}
+
+static void follow_lattice(void *arg, str tenant, str lattice) {
+    struct api *a = arg;
+    catalog_each(a->env.catalog, tenant, lattice, follow_app, a);
+}
+
 void api_serve(struct api *a) {
     const char *star = a->env.multitenant ? "*." : "";
     struct buf subject = BUF_INIT;
@@ -115,6 +127,7 @@ void api_serve(struct api *a) {
     a->subs[1] = bus_subscribe(a->env.bus, buf_str(&subject), STR("trellis_server"), on_msg, a);
     buf_finish(&subject);
     rejudge_all(a->rejudge);
+    catalog_lattices(a->env.catalog, follow_lattice, a);
 }
 
 void api_policy_changed(struct api *a) {
@@ -134,6 +147,7 @@ void api_on_command(struct api *a, struct engine *e, const struct command_record
 }
 
 void api_on_app(struct api *a, const struct app *app) {
+    rotation_on_app(a->rotation, app);
     if (app->n_versions == 0 && app->n_applied == 0 && app->deployed == 0) {
         announce_forget(a->announce, app->lattice, app->name);
     }

@@ -27,6 +27,7 @@ struct api {
     struct announce *announce;
     struct journal *journal;
     struct rejudge *rejudge;
+    struct rotation *rotation;
     struct map lanes; /* "tenant.lattice.app" -> struct lane */
     struct req *reqs; /* all that are not answered yet */
     struct bus_sub *subs[2];
@@ -79,6 +80,9 @@ struct req {
     void (*checked)(struct req *r, str refusal);
     str *secret_names;
     uint32_t n_secrets;
+    struct secret_pin *pins; /* what the check found */
+    uint32_t n_pins;
+    bool keep_pins;   /* a rollback: secrets as they were */
     str deploying;    /* version under way */
     bool if_changed;  /* put */
     str plan_json;    /* plan: finished but for its verdicts */

@@ -1,257 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/judge.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Subjects */
-
-static void write_some(struct jw *w, const char *key, str value) {
-    if (value.len) {
-        jw_kv(w, key, value);
-    }
-}
-
-__attribute__((format(printf, 2, 3))) static void write_path(struct jw *w, const char *fmt, ...) {
-    char path[160];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(path, sizeof(path), fmt, ap);
-    va_end(ap);
-    jw_kv(w, "path", str_c(path));
-}
-
-static void write_unit(struct jw *w, const struct item *it, uint32_t i) {
-    uint64_t instances = 0;
-    bool known = false;
-    for (uint32_t t = 0; t < it->n_traits; t++) {
-        const struct trait *x = &it->traits[t];
-        if (x->shape == TRAIT_SCALER) {
-            instances += x->scaler->instances;
-            known = true;
-        }
-    }
-    jw_object(w);
-    jw_kv(w, "name", it->name);
-    jw_kv(w, "kind", it->kind == ITEM_CAPABILITY ? STR("provider") : STR("component"));
-    write_some(w, "image", it->image);
-    if (known) {
-        jw_kv_u64(w, "instances", instances);
-    }
-    write_path(w, "/spec/components/%u", i);
-    jw_end_object(w);
-}
-
-static void write_units(struct jw *w, const struct manifest *m) {
-    jw_key(w, "units");
-    jw_array(w);
-    for (uint32_t i = 0; i < m->n_items; i++) {
-        if (!m->items[i].shared) { /* somebody else's: judged with that app */
-            write_unit(w, &m->items[i], i);
-        }
-    }
-    jw_end_array(w);
-}
-
-static void write_link(struct jw *w, const struct item *it, const struct trait *t, uint32_t i,
-                       uint32_t k) {
-    const struct link_trait *l = t->link;
-    jw_object(w);
-    jw_kv(w, "source", it->name);
-    jw_kv(w, "target", l->target.name);
-    jw_kv(w, "name", l->name.ptr ? l->name : STR("default"));
-    jw_kv(w, "namespace", l->ns);
-    jw_kv(w, "package", l->package);
-    jw_key(w, "interfaces");
-    jw_array(w);
-    for (uint32_t n = 0; n < l->n_interfaces; n++) {
-        jw_str(w, l->interfaces[n]);
-    }
-    jw_end_array(w);
-    write_path(w, "/spec/components/%u/traits/%u", i, k);
-    jw_end_object(w);
-}
-
-static void write_links(struct jw *w, const struct manifest *m) {
-    jw_key(w, "links");
-    jw_array(w);
-    for (uint32_t i = 0; i < m->n_items; i++) {
-        for (uint32_t k = 0; k < m->items[i].n_traits; k++) {
-            if (m->items[i].traits[k].shape == TRAIT_LINK) {
-                write_link(w, &m->items[i], &m->items[i].traits[k], i, k);
-            }
-        }
-    }
-    jw_end_array(w);
-}
-
-/* Configs and secrets of an item stand in three lists: its own, and those of a link's two ends. */
-struct visit {
-    const struct manifest *m;
-    struct jw *w;
-    str unit;
-    char list[128]; /* JSON pointer of the list */
-};
-
-static void configs(struct visit *v, const struct config_item *c, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        jw_object(v->w);
-        jw_kv(v->w, "name", c[i].name);
-        jw_kv(v->w, "unit", v->unit);
-        jw_kv_bool(v->w, "managed", c[i].managed);
-        write_path(v->w, "%s/%u", v->list, i);
-        jw_end_object(v->w);
-    }
-}
-
-static const struct policy *find_policy(const struct manifest *m, str name) {
-    for (uint32_t i = 0; i < m->n_policies; i++) {
-        if (str_eq(m->policies[i].name, name)) {
-            return &m->policies[i];
-        }
-    }
-    return NULL;
-}
-
-static str property(const struct policy *p, const char *key) {
-    for (uint32_t i = 0; p && i < p->n_properties; i++) {
-        if (str_is(p->properties[i].key, key)) {
-            return p->properties[i].value;
-        }
-    }
-    return STR_NONE;
-}
-
-static void write_properties(struct jw *w, const struct policy *p) {
-    jw_object(w);
-    for (uint32_t i = 0; p && i < p->n_properties; i++) {
-        if (!str_is(p->properties[i].key, "backend")) {
-            jw_key_str(w, p->properties[i].key);
-            jw_str(w, p->properties[i].value);
-        }
-    }
-    jw_end_object(w);
-}
-
-static void secrets(struct visit *v, const struct secret_item *s, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        const struct policy *p = find_policy(v->m, s[i].policy);
-        jw_object(v->w);
-        jw_kv(v->w, "name", s[i].name);
-        jw_kv(v->w, "unit", v->unit);
-        write_some(v->w, "backend", property(p, "backend"));
-        jw_kv(v->w, "key", s[i].key);
-        write_some(v->w, "field", s[i].field);
-        write_some(v->w, "version", s[i].version);
-        jw_key(v->w, "properties");
-        write_properties(v->w, p);
-        write_path(v->w, "%s/%u", v->list, i);
-        jw_end_object(v->w);
-    }
-}
-
-static void visit_end(struct visit *v, uint32_t item, uint32_t trait, const char *name,
-                      const struct link_end *end, bool of_secrets) {
-    snprintf(v->list, sizeof(v->list), "/spec/components/%u/traits/%u/properties/%s/%s", item,
-             trait, name, of_secrets ? "secrets" : "config");
-    if (of_secrets) {
-        secrets(v, end->secrets, end->n_secrets);
-    } else {
-        configs(v, end->config, end->n_config);
-    }
-}
-
-static void visit_items(struct visit *v, bool of_secrets) {
-    for (uint32_t i = 0; i < v->m->n_items; i++) {
-        const struct item *it = &v->m->items[i];
-        v->unit = it->name;
-        snprintf(v->list, sizeof(v->list), "/spec/components/%u/properties/%s", i,
-                 of_secrets ? "secrets" : "config");
-        if (of_secrets) {
-            secrets(v, it->secrets, it->n_secrets);
-        } else {
-            configs(v, it->config, it->n_config);
-        }
-        for (uint32_t t = 0; t < it->n_traits; t++) {
-            if (it->traits[t].shape == TRAIT_LINK) {
-                visit_end(v, i, t, "source", &it->traits[t].link->source, of_secrets);
-                visit_end(v, i, t, "target", &it->traits[t].link->target, of_secrets);
-            }
-        }
-    }
-}
-
-static void write_plan(struct jw *w, const struct plan *p) {
-    uint32_t n[5] = {0};
-    static const char *const names[] = {"start", "stop", "update", "link", "config"};
-    jw_key(w, "plan");
-    jw_object(w);
-    jw_key(w, "actions");
-    jw_array(w);
-    for (uint32_t i = 0; i < p->n_actions; i++) {
-        const struct plan_action *x = &p->actions[i];
-        n[x->target == PLAN_LINK     ? 3
-          : x->target == PLAN_CONFIG ? 4
-          : x->verb == TRL_DO_UPDATE ? 2
-          : x->count > x->count_old  ? 0
-                                     : 1]++;
-        jw_object(w);
-        jw_kv(w, "verb", plan_verb(x->verb));
-        write_some(w, "host", x->host_id);
-        jw_kv(w, "unit", x->name);
-        if (x->target == PLAN_UNIT) {
-            jw_kv(w, "image", x->unit ? x->unit->image : x->image_old);
-            jw_kv_u64(w, "count", x->count);
-        }
-        jw_kv(w, "reason", x->reason);
-        jw_end_object(w);
-    }
-    jw_end_array(w);
-    jw_key(w, "counts");
-    jw_object(w);
-    for (uint32_t i = 0; i < ARRAY_LEN(names); i++) {
-        jw_kv_u64(w, names[i], n[i]);
-    }
-    jw_end_object(w);
-    jw_end_object(w);
-}
+#include "api/policy_subject.h"
 
 void judge_subject(const struct api *a, uint32_t point, str tenant, str lattice, str caller_json,
                    const struct manifest *m, const struct plan *plan, struct buf *out) {
-    struct buf text = BUF_INIT;
-    struct jw w;
-    jw_init(&w, out, false);
-    jw_object(&w);
-    jw_kv(&w, "point", str_c(policy_point_name(point)));
-    if (a->env.multitenant) {
-        jw_kv(&w, "tenant", tenant);
-    }
-    jw_kv(&w, "lattice", lattice);
-    jw_key(&w, "caller");
-    jw_raw(&w, caller_json.len ? caller_json : STR("{}"));
-    jw_kv(&w, "app", str_trim(m->name));
-    str version = manifest_version(m);
-    write_some(&w, "version", version);
-    manifest_write(m, STR_NONE, &text);
-    jw_key(&w, "manifest");
-    jw_raw(&w, buf_str(&text));
-    buf_finish(&text);
-    write_units(&w, m);
-    write_links(&w, m);
-    struct visit v = {.m = m, .w = &w};
-    jw_key(&w, "configs");
-    jw_array(&w);
-    visit_items(&v, false);
-    jw_end_array(&w);
-    jw_key(&w, "secrets");
-    jw_array(&w);
-    visit_items(&v, true);
-    jw_end_array(&w);
-    if (plan) {
-        write_plan(&w, plan);
-    }
-    jw_end_object(&w);
+    struct policy_subject s = {point, a->env.multitenant ? &tenant : NULL, lattice, caller_json,
+                               plan};
+    policy_subject_write(&s, m, out);
 }
 
 /* Asking */
@@ -311,35 +69,91 @@ void judge_findings(struct req *r, const struct manifest *m, const struct ruling
 
 /* Secrets */
 
+static void each_of(const struct secret_item *s, uint32_t n, struct judged_secret *j,
+                    const struct api *a, struct arena *arena,
+                    void (*fn)(void *arg, const struct judged_secret *j), void *arg) {
+    for (uint32_t i = 0; i < n; i++) {
+        const struct policy *p = policy_subject_find(j->manifest, s[i].policy);
+        struct buf json = BUF_INIT;
+        struct jw out;
+        j->want.backend = policy_subject_property(p, "backend");
+        if (!secrets_find(a->env.secrets, j->want.backend)) {
+            continue; /* hosts ask somebody else for it */
+        }
+        jw_init(&out, &json, false);
+        policy_subject_properties(&out, p);
+        j->name = s[i].name;
+        j->want.ref.key = s[i].key;
+        j->want.ref.field = s[i].field;
+        j->want.ref.version = s[i].version;
+        j->want.ref.properties = arena_str(arena, buf_str(&json));
+        buf_finish(&json);
+        fn(arg, j);
+    }
+}
+
+void judge_each_secret(const struct api *a, str lattice, str app, const struct manifest *m,
+                       struct arena *arena, void (*fn)(void *arg, const struct judged_secret *j),
+                       void *arg) {
+    struct judged_secret j = {.manifest = m};
+    j.want.ref.struct_size = sizeof(j.want.ref);
+    j.want.ref.lattice = lattice;
+    j.want.ref.app = app;
+    for (uint32_t i = 0; a->env.secrets && i < m->n_items; i++) {
+        const struct item *it = &m->items[i];
+        each_of(it->secrets, it->n_secrets, &j, a, arena, fn, arg);
+        for (uint32_t t = 0; t < it->n_traits; t++) {
+            const struct trait *x = &it->traits[t];
+            if (x->shape == TRAIT_LINK) {
+                each_of(x->link->source.secrets, x->link->source.n_secrets, &j, a, arena, fn, arg);
+                each_of(x->link->target.secrets, x->link->target.n_secrets, &j, a, arena, fn, arg);
+            }
+        }
+    }
+}
+
 struct wanted {
     struct req *r;
+    const struct app *app; /* a rollback: its pins are what is wanted */
+    uint32_t n;
     VEC(struct secret_want) at;
     VEC(str) name;
 };
 
-static void want(struct wanted *w, const struct manifest *m, const struct secret_item *s,
-                 uint32_t n) {
+static void want(void *arg, const struct judged_secret *j) {
+    struct wanted *w = arg;
     struct arena *a = &w->r->arena;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct policy *p = find_policy(m, s[i].policy);
-        str backend = property(p, "backend");
-        struct buf json = BUF_INIT;
-        struct jw out;
-        if (!secrets_find(w->r->api->env.secrets, backend)) {
-            continue; /* hosts ask somebody else for it */
-        }
-        jw_init(&out, &json, false);
-        write_properties(&out, p);
-        *VEC_ADD(&w->at) = (struct secret_want){arena_str(a, backend),
-                                                {.struct_size = sizeof(trl_secret_ref),
-                                                 .key = arena_str(a, s[i].key),
-                                                 .field = arena_str(a, s[i].field),
-                                                 .version = arena_str(a, s[i].version),
-                                                 .properties = arena_str(a, buf_str(&json)),
-                                                 .lattice = w->r->s.lattice,
-                                                 .app = w->r->name}};
-        *VEC_ADD(&w->name) = arena_str(a, s[i].name);
-        buf_finish(&json);
+    struct secret_want *x = VEC_ADD(&w->at);
+    *x = j->want;
+    x->backend = arena_str(a, j->want.backend);
+    x->ref.key = arena_str(a, j->want.ref.key);
+    x->ref.field = arena_str(a, j->want.ref.field);
+    x->ref.version = arena_str(a, j->want.ref.version);
+    *VEC_ADD(&w->name) = arena_str(a, j->name);
+    if (!w->app || x->ref.version.len) {
+        return;
+    }
+    const trl_secrets_v1 *t =
+        plug_inst_table(secrets_find(w->r->api->env.secrets, j->want.backend)->in);
+    str pin = app_pin(w->app, w->n, j->name, NULL);
+    if (pin.len && (t->flags & TRL_SX_VERSIONS)) {
+        x->ref.version = arena_str(a, pin);
+    } else {
+        w->r->keep_pins = false; /* its backend keeps no older versions */
+    }
+}
+
+static void tell_secret(struct req *r, uint32_t i, const struct secret_have *h,
+                        struct buf *refusal) {
+    bool says_no = h->st == TRL_E_NOTFOUND || h->st == TRL_E_DENIED || h->st == TRL_E_INVALID;
+    str text =
+        arena_printf(&r->arena, "secret %.*s: %.*s", PSTR(r->secret_names[i]), PSTR(h->text));
+    findings_add(&r->findings, says_no ? FINDING_ERROR : FINDING_WARNING, "secret",
+                 STR("spec.policies"), 0, 0, text,
+                 says_no ? STR("put it into the backend, or correct key, field and version")
+                         : STR("it could not be checked; hosts will ask for it themselves"));
+    if (says_no) {
+        buf_addf(refusal, "%s%.*s", refusal->len ? "; " : "", PSTR(text));
     }
 }
 
@@ -347,20 +161,13 @@ static void on_secrets(void *arg, const struct secret_have *h) {
     struct req *r = arg;
     struct buf refusal = BUF_INIT;
     r->secrets = NULL;
+    r->pins = ARENA_ARRAY(&r->arena, struct secret_pin, r->n_secrets + 1);
     for (uint32_t i = 0; i < r->n_secrets; i++) {
-        bool says_no =
-            h[i].st == TRL_E_NOTFOUND || h[i].st == TRL_E_DENIED || h[i].st == TRL_E_INVALID;
         if (h[i].st == TRL_OK) {
-            continue;
-        }
-        str text =
-            arena_printf(&r->arena, "secret %.*s: %.*s", PSTR(r->secret_names[i]), PSTR(h[i].text));
-        findings_add(&r->findings, says_no ? FINDING_ERROR : FINDING_WARNING, "secret",
-                     STR("spec.policies"), 0, 0, text,
-                     says_no ? STR("put it into the backend, or correct key, field and version")
-                             : STR("it could not be checked; hosts will ask for it themselves"));
-        if (says_no) {
-            buf_addf(&refusal, "%s%.*s", refusal.len ? "; " : "", PSTR(text));
+            r->pins[r->n_pins++] = (struct secret_pin){0, r->secret_names[i],
+                                                       arena_str(&r->arena, h[i].version), false};
+        } else {
+            tell_secret(r, i, &h[i], &refusal);
         }
     }
     str text = arena_str(&r->arena, buf_str(&refusal));
@@ -371,16 +178,13 @@ static void on_secrets(void *arg, const struct secret_have *h) {
 void judge_secrets(struct req *r, const struct manifest *m,
                    void (*then)(struct req *r, str refusal)) {
     struct wanted w = {.r = r};
-    for (uint32_t i = 0; r->api->env.secrets && i < m->n_items; i++) {
-        want(&w, m, m->items[i].secrets, m->items[i].n_secrets);
-        for (uint32_t t = 0; t < m->items[i].n_traits; t++) {
-            const struct trait *x = &m->items[i].traits[t];
-            if (x->shape == TRAIT_LINK) {
-                want(&w, m, x->link->source.secrets, x->link->source.n_secrets);
-                want(&w, m, x->link->target.secrets, x->link->target.n_secrets);
-            }
-        }
+    const struct app *a = catalog_find(r->api->env.catalog, r->s.account, r->s.lattice, r->name);
+    const struct version *v = a ? app_version(a, r->deploying) : NULL;
+    if (r->keep_pins && v) {
+        w.app = a;
+        w.n = v->n;
     }
+    judge_each_secret(r->api, r->s.lattice, r->name, m, &r->arena, want, &w);
     if (w.at.n == 0) {
         then(r, STR_NONE);
         return;

@@ -22,6 +22,17 @@ void judge_findings(struct req *r, const struct manifest *m, const struct ruling
 void judge_secrets(struct req *r, const struct manifest *m,
                    void (*then)(struct req *r, str refusal));
 
+/* Every secret of m whose backend is configured here; strings live in m, properties in the arena.
+ */
+struct judged_secret {
+    const struct manifest *manifest;
+    str name; /* in the manifest */
+    struct secret_want want;
+};
+void judge_each_secret(const struct api *a, str lattice, str app, const struct manifest *m,
+                       struct arena *arena, void (*fn)(void *arg, const struct judged_secret *j),
+                       void *arg);
+
 /* The subject itself: for judging again what is deployed. */
 void judge_subject(const struct api *a, uint32_t point, str tenant, str lattice, str caller_json,
                    const struct manifest *m, const struct plan *plan, struct buf *out);

@@ -232,8 +232,8 @@ static void deploy_checked(struct req *r, str refusal) {
     if (e && old) {
         n_keys = engine_links_to_renew(e, old, m, &r->arena, &keys);
     }
-    catalog_deploy(c, r->s.account, r->s.lattice, r->name, r->deploying, keys, n_keys, on_deploy,
-                   r);
+    catalog_deploy_pinned(c, r->s.account, r->s.lattice, r->name, r->deploying, keys, n_keys,
+                          r->pins, r->n_pins, r->keep_pins, on_deploy, r);
 }
 
 static void deploy_judged(struct req *r, const struct ruling *ruling) {

@@ -239,6 +239,7 @@ void trellis_app_rollback(struct req *r) {
     if (a && !r->version.ptr) {
         r->version = arena_str(&r->arena, v->version);
     }
+    r->keep_pins = true;
     op_deploy(r, on_deployed);
 }
 

@@ -14,12 +14,35 @@ static const struct app *find(struct req *r, void (*again)(struct req *r)) {
     return a;
 }
 
+/* Versions of secrets that version n was deployed with; values are nowhere. */
+static void write_secrets(struct jw *w, const struct app *a, uint32_t n) {
+    bool any = false;
+    for (uint32_t i = 0; i < a->n_pins; i++) {
+        if (a->pins[i].n == n) {
+            if (!any) {
+                jw_key(w, "secrets");
+                jw_array(w);
+            }
+            any = true;
+            jw_object(w);
+            jw_kv(w, "name", a->pins[i].name);
+            jw_kv(w, "version", a->pins[i].version);
+            jw_kv_bool(w, "fixed", a->pins[i].fixed);
+            jw_end_object(w);
+        }
+    }
+    if (any) {
+        jw_end_array(w);
+    }
+}
+
 static void write_version(struct jw *w, const struct app *a, const struct version *v) {
     jw_kv(w, "version", v->version);
     jw_kv_u64(w, "n", v->n);
     jw_kv(w, "hash", v->hash);
     jw_kv_u64(w, "created_ms", v->created_ms < 0 ? 0 : (uint64_t)v->created_ms);
     jw_kv_bool(w, "deployed", v->n == a->deployed);
+    write_secrets(w, a, v->n);
 }
 
 void trellis_app_get(struct req *r) {
@@ -167,6 +190,7 @@ void trellis_app_status(struct req *r) {
     jw_object(&w);
     s = write_head(&w, e, a, &def);
     write_scalers(&w, s);
+    write_secrets(&w, a, a->deployed);
     jw_kv_bool(&w, "lattice_known", e && engine_synced(e));
     jw_end_object(&w);
     req_ok(r, &data);

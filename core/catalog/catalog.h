@@ -28,6 +28,14 @@ struct version {        /* borrowed views, valid until the next turn */
     str json;           /* the stored manifest; ptr NULL when its record is missing */
 };
 
+/* Which version of a secret a version of an app was deployed with; values are nowhere. */
+struct secret_pin {
+    uint32_t n; /* of the app's version */
+    str name;   /* the secret's name in the manifest */
+    str version;
+    bool fixed; /* a rollback: hosts are told to read this very version */
+};
+
 struct app {
     str tenant, lattice, name;
     str uid;       /* of this life of the name */
@@ -40,6 +48,8 @@ struct app {
     uint32_t n_applied;
     str *refresh; /* delete keys of links to renew: "source\nns\npackage\nname" */
     uint32_t n_refresh;
+    struct secret_pin *pins;
+    uint32_t n_pins;
     bool deleting;     /* invisible to the API; goes when applied is empty */
     uint64_t revision; /* of the head record */
 };
@@ -117,6 +127,17 @@ void catalog_put(struct catalog *c, str tenant, str lattice, const struct manife
  * add to the head in the same write. */
 void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
                     const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg);
+/* The same, with the versions of secrets it is deployed with (n of each is ignored). keep: the
+ * version's own pins stay and are fixed, as a rollback wants it; pins are not looked at. */
+void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name, str version,
+                           const str *refresh, uint32_t n_refresh, const struct secret_pin *pins,
+                           uint32_t n_pins, bool keep, catalog_done_fn done, void *arg);
+/* A secret was rotated: version n of the app uses that version of it now, and these links are to be
+ * renewed. Only while n is deployed. */
+void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const struct secret_pin *pin,
+                 const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg);
+/* Empty: none is known. fixed may be NULL. */
+str app_pin(const struct app *a, uint32_t n, str secret, bool *ret_fixed);
 void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name, catalog_done_fn done,
                       void *arg);
 /* version: ptr NULL deletes the app. */

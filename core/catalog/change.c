@@ -91,6 +91,38 @@ static void add_refresh(struct head *h, const str *keys, uint32_t n) {
     }
 }
 
+/* Pins of versions that are gone mean nothing any more. */
+static void trim_pins(struct app *a) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < a->n_pins; i++) {
+        if (head_names(a, a->pins[i].n)) {
+            a->pins[n++] = a->pins[i];
+        }
+    }
+    a->n_pins = n;
+}
+
+static void set_pins(struct head *h, uint32_t n, const struct change *ch) {
+    struct app *a = &h->app;
+    struct secret_pin *more = ARENA_ARRAY(&h->arena, struct secret_pin, a->n_pins + ch->n_pins + 1);
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < a->n_pins; i++) {
+        if (a->pins[i].n != n) {
+            more[k++] = a->pins[i];
+        } else if (ch->keep_pins) {
+            more[k] = a->pins[i];
+            more[k++].fixed = true;
+        }
+    }
+    for (uint32_t i = 0; !ch->keep_pins && i < ch->n_pins; i++) {
+        more[k++] = (struct secret_pin){n, arena_str(&h->arena, ch->pins[i].name),
+                                        arena_str(&h->arena, ch->pins[i].version), false};
+    }
+    a->pins = more;
+    a->n_pins = k;
+    trim_pins(a);
+}
+
 static enum change_act deploy(const struct app *old, const struct change *ch, struct head **ret,
                               struct catalog_result *r) {
     bool newest = !ch->version.ptr || str_is(ch->version, "latest");
@@ -112,6 +144,7 @@ static enum change_act deploy(const struct app *old, const struct change *ch, st
         h->app.applied = more;
     }
     add_refresh(h, ch->refresh, ch->n_refresh);
+    set_pins(h, v->n, ch);
     r->version = app_version_n(&h->app, v->n)->version;
     r->n = v->n;
     *ret = h;
@@ -209,6 +242,33 @@ static enum change_act settle(const struct app *old, const struct change *ch, st
     return a->deleting && a->n_applied == 0 ? CHANGE_REMOVE : CHANGE_WRITE;
 }
 
+static enum change_act pin(const struct app *old, const struct change *ch, struct head **ret,
+                           struct catalog_result *r) {
+    const struct secret_pin *p = ch->pins;
+    str now = app_pin(old, p->n, p->name, NULL);
+    if (old->deployed != p->n || str_eq(now, p->version)) {
+        r->code = CATALOG_UNCHANGED;
+        return CHANGE_NOTHING;
+    }
+    struct head *h = head_dup(old);
+    struct app *a = &h->app;
+    uint32_t at = 0;
+    while (at < a->n_pins && !(a->pins[at].n == p->n && str_eq(a->pins[at].name, p->name))) {
+        at++;
+    }
+    if (at == a->n_pins) {
+        struct secret_pin *more = ARENA_ARRAY(&h->arena, struct secret_pin, a->n_pins + 1);
+        memcpy(more, a->pins, a->n_pins * sizeof(*more));
+        a->pins = more;
+        a->n_pins++;
+    }
+    a->pins[at] = (struct secret_pin){p->n, arena_str(&h->arena, p->name),
+                                      arena_str(&h->arena, p->version), false};
+    add_refresh(h, ch->refresh, ch->n_refresh);
+    *ret = h;
+    return CHANGE_WRITE;
+}
+
 enum change_act change_apply(const struct app *old, const struct change *ch, struct head **ret,
                              struct catalog_result *r) {
     bool hidden = !old || (old->deleting && ch->kind != CHANGE_SETTLE);
@@ -228,6 +288,8 @@ enum change_act change_apply(const struct app *old, const struct change *ch, str
         return undeploy(old, ret, r);
     case CHANGE_DELETE:
         return delete_(old, ch, ret, r);
+    case CHANGE_PIN:
+        return pin(old, ch, ret, r);
     default:
         return settle(old, ch, ret, r);
     }

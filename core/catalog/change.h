@@ -8,7 +8,14 @@
 
 #include "catalog/head.h"
 
-enum change_kind { CHANGE_PUT, CHANGE_DEPLOY, CHANGE_UNDEPLOY, CHANGE_DELETE, CHANGE_SETTLE };
+enum change_kind {
+    CHANGE_PUT,
+    CHANGE_DEPLOY,
+    CHANGE_UNDEPLOY,
+    CHANGE_DELETE,
+    CHANGE_SETTLE,
+    CHANGE_PIN
+};
 
 struct change {
     enum change_kind kind;
@@ -18,8 +25,11 @@ struct change {
     str hash, fresh_uid; /* fresh_uid: for an app that is new */
     int64_t now_ms;
     bool if_changed;
-    uint32_t min_n;     /* not below: numbers that others claimed */
-    const str *refresh; /* DEPLOY */
+    uint32_t min_n;                /* not below: numbers that others claimed */
+    const struct secret_pin *pins; /* DEPLOY; PIN: one */
+    uint32_t n_pins;
+    bool keep_pins;     /* DEPLOY: a rollback */
+    const str *refresh; /* DEPLOY, PIN */
     uint32_t n_refresh;
     uint64_t generation; /* SETTLE */
     const uint32_t *gone;

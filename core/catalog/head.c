@@ -71,6 +71,21 @@ static int read_lists(const struct node *root, struct head *h, struct err *err) 
     return TRL_OK;
 }
 
+/* What cannot be read is left out: the next deploy pins anew. */
+static void read_pins(const struct node *pins, struct head *h) {
+    struct app *a = &h->app;
+    uint32_t n = pins && pins->type == NODE_ARRAY ? pins->n : 0;
+    a->pins = ARENA_ARRAY(&h->arena, struct secret_pin, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct node *o = pins->items[i];
+        struct secret_pin *p = &a->pins[a->n_pins];
+        p->name = arena_str(&h->arena, node_text(o, "name", STR_NONE));
+        p->version = arena_str(&h->arena, node_text(o, "version", STR_NONE));
+        p->fixed = node_bool_or(o, "fixed", false);
+        a->n_pins += get_u32(node_get(o, "n"), &p->n) && p->name.len && p->version.len;
+    }
+}
+
 static int read_head(const struct node *root, struct head *h, struct err *err) {
     struct app *a = &h->app;
     int rc;
@@ -88,6 +103,7 @@ static int read_head(const struct node *root, struct head *h, struct err *err) {
     rc = read_versions(node_get(root, "versions"), h, err);
     if (rc == 0) {
         rc = read_lists(root, h, err);
+        read_pins(node_get(root, "pins"), h);
     }
     if (rc == 0 && a->deployed && !app_version_n(a, a->deployed)) {
         return err_set(err, TRL_E_INVALID, "head record: deployed names no version");
@@ -127,6 +143,20 @@ static void write_versions(struct jw *w, const struct app *a) {
     jw_end_array(w);
 }
 
+static void write_pins(struct jw *w, const struct app *a) {
+    jw_key(w, "pins");
+    jw_array(w);
+    for (uint32_t i = 0; i < a->n_pins; i++) {
+        jw_object(w);
+        jw_kv_u64(w, "n", a->pins[i].n);
+        jw_kv(w, "name", a->pins[i].name);
+        jw_kv(w, "version", a->pins[i].version);
+        jw_kv_bool(w, "fixed", a->pins[i].fixed);
+        jw_end_object(w);
+    }
+    jw_end_array(w);
+}
+
 void head_write(const struct app *a, struct buf *out) {
     struct jw w;
     jw_init(&w, out, false);
@@ -149,6 +179,9 @@ void head_write(const struct app *a, struct buf *out) {
         jw_str(&w, a->refresh[i]);
     }
     jw_end_array(&w);
+    if (a->n_pins) {
+        write_pins(&w, a);
+    }
     jw_kv_bool(&w, "deleting", a->deleting);
     jw_end_object(&w);
 }
@@ -173,6 +206,12 @@ struct head *head_dup(const struct app *a) {
     h->app.refresh = ARENA_ARRAY(&h->arena, str, a->n_refresh + 1);
     for (uint32_t i = 0; i < a->n_refresh; i++) {
         h->app.refresh[i] = arena_str(&h->arena, a->refresh[i]);
+    }
+    h->app.pins = ARENA_ARRAY(&h->arena, struct secret_pin, a->n_pins + 1);
+    for (uint32_t i = 0; i < a->n_pins; i++) {
+        h->app.pins[i] = a->pins[i];
+        h->app.pins[i].name = arena_str(&h->arena, a->pins[i].name);
+        h->app.pins[i].version = arena_str(&h->arena, a->pins[i].version);
     }
     return h;
 }
@@ -213,6 +252,18 @@ const struct version *app_version_n(const struct app *a, uint32_t n) {
         }
     }
     return NULL;
+}
+
+str app_pin(const struct app *a, uint32_t n, str secret, bool *ret_fixed) {
+    for (uint32_t i = 0; i < a->n_pins; i++) {
+        if (a->pins[i].n == n && str_eq(a->pins[i].name, secret)) {
+            if (ret_fixed) {
+                *ret_fixed = a->pins[i].fixed;
+            }
+            return a->pins[i].version;
+        }
+    }
+    return STR_NONE;
 }
 
 const struct version *app_current(const struct app *a) {

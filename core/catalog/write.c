@@ -353,7 +353,8 @@ static void run(struct write_op *w) {
     /* They may lie in a head that the watch replaces before the write is answered. */
     w->result.version = keep(w, w->result.version);
     w->result.previous = keep(w, w->result.previous);
-    if (w->act == CHANGE_NOTHING && !w->looked && w->change.kind != CHANGE_SETTLE) {
+    bool own_doing = w->change.kind == CHANGE_SETTLE || w->change.kind == CHANGE_PIN;
+    if (w->act == CHANGE_NOTHING && !w->looked && !own_doing) {
         w->reread = true; /* another instance may have written what the watch will tell of */
         run(w);
     } else if (w->act == CHANGE_NOTHING) {
@@ -427,16 +428,47 @@ void catalog_put(struct catalog *c, str tenant, str lattice, const struct manife
     enqueue(w);
 }
 
-void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
-                    const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg) {
-    struct write_op *w = add(c, CHANGE_DEPLOY, tenant, lattice, name, done, arg);
-    str *keys = ARENA_ARRAY(&w->arena, str, n_refresh + 1);
-    for (uint32_t i = 0; i < n_refresh; i++) {
+static void keep_refresh(struct write_op *w, const str *refresh, uint32_t n) {
+    str *keys = ARENA_ARRAY(&w->arena, str, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
         keys[i] = arena_str(&w->arena, refresh[i]);
     }
-    w->change.version = keep(w, version);
     w->change.refresh = keys;
-    w->change.n_refresh = n_refresh;
+    w->change.n_refresh = n;
+}
+
+static void keep_pins(struct write_op *w, const struct secret_pin *pins, uint32_t n) {
+    struct secret_pin *list = ARENA_ARRAY(&w->arena, struct secret_pin, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        list[i] = (struct secret_pin){pins[i].n, arena_str(&w->arena, pins[i].name),
+                                      arena_str(&w->arena, pins[i].version), false};
+    }
+    w->change.pins = list;
+    w->change.n_pins = n;
+}
+
+void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name, str version,
+                           const str *refresh, uint32_t n_refresh, const struct secret_pin *pins,
+                           uint32_t n_pins, bool keep_them, catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_DEPLOY, tenant, lattice, name, done, arg);
+    w->change.version = keep(w, version);
+    w->change.keep_pins = keep_them;
+    keep_refresh(w, refresh, n_refresh);
+    keep_pins(w, pins, n_pins);
+    enqueue(w);
+}
+
+void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
+                    const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg) {
+    catalog_deploy_pinned(c, tenant, lattice, name, version, refresh, n_refresh, NULL, 0, false,
+                          done, arg);
+}
+
+void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const struct secret_pin *pin,
+                 const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_PIN, tenant, lattice, name, done, arg);
+    keep_refresh(w, refresh, n_refresh);
+    keep_pins(w, pin, 1);
     enqueue(w);
 }
 

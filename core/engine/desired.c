@@ -157,6 +157,7 @@ static void learn(struct desired_app *a, str id, const struct want_unit *u) {
         struct known_scaler *k = mem_zalloc(sizeof(*k));
         k->image = str_n(str_dup(u->image), u->image.len);
         k->list_hash = u->list_hash;
+        k->names_hash = u->names_hash;
         map_set(&a->known, id, k);
     }
 }

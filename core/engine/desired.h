@@ -17,6 +17,7 @@ struct want_config {
     str name;     /* as seen in the lattice */
     bool managed; /* we write it; else it must be there */
     bool secret;
+    bool roll;     /* its users are restarted when it changes */
     str body;      /* JSON map of strings (managed) */
     uint64_t hash; /* trl_config_hash of it */
 };
@@ -32,8 +33,10 @@ struct want_unit {
     str status_kind, trait;
     str *peers; /* ids it is linked with, in this app */
     uint32_t n_peers;
-    uint64_t list_hash; /* of the config name list, and of settings */
-    str settings;       /* properties of its trait `process`, JSON; ptr NULL: none */
+    uint64_t names_hash; /* of the config name list, and of the settings */
+    uint64_t list_hash;  /* the same, and the contents it is restarted for (on-change: roll) */
+    bool has_secrets, rolls;
+    str settings; /* properties of its trait `process`, JSON; ptr NULL: none */
 };
 
 struct want_link {
@@ -79,6 +82,8 @@ struct expand_env {
     const struct manifest *(*shared)(void *arg, str app);
     /* The scaler for a trait type; NULL: no plugin of that name. */
     struct scaler *(*scaler)(void *arg, str trait);
+    /* The version of a secret that version n of the app uses; empty: none is known. NULL: none. */
+    str (*pin)(void *arg, str app, uint32_t n, str secret, bool *ret_fixed);
     void *arg;
 };
 struct app_spec *app_spec_expand(const struct manifest *m, uint32_t n,
@@ -89,7 +94,7 @@ void app_spec_unref(struct app_spec *s); /* NULL is fine */
 /* What a scaler id meant: it is the fingerprint of what runs. */
 struct known_scaler {
     str image; /* owned */
-    uint64_t list_hash;
+    uint64_t list_hash, names_hash;
 };
 
 struct applied { /* a version whose resources may exist */

@@ -105,6 +105,9 @@ int engine_preview(struct engine *e, str app, const struct manifest *m, struct p
 int engine_check_deploy(struct engine *e, const struct manifest *m, struct err *err);
 /* Delete keys of links of m whose config content differs from what was deployed before (decision: a
  * link's changed config content must be delivered by renewing it). Strings live in the arena. */
+/* ... and of deployed links of the app that have that secret (by its name in the manifest). */
+uint32_t engine_links_with_secret(struct engine *e, str app, str secret, struct arena *a,
+                                  str **ret_keys);
 uint32_t engine_links_to_renew(struct engine *e, const struct manifest *old,
                                const struct manifest *m, struct arena *a, str **ret_keys);
 

@@ -3,6 +3,7 @@
  * A manifest becomes resources with stable identity. Ids, names and the order of status lines are
  * wadm's, because running workloads carry them as annotations.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -106,6 +107,38 @@ static struct want_config *add_config(struct expansion *x, struct want_config *c
     return kept;
 }
 
+/* How a change of a config or a rotated secret reaches its users: an annotation of the app. */
+enum on_change { ON_CHANGE_NONE, ON_CHANGE_HOT, ON_CHANGE_ROLL };
+
+static enum on_change on_change(const struct manifest *m, str item) {
+    char key[256];
+    snprintf(key, sizeof(key), "trellis.dev/on-change.%.*s", PSTR(item));
+    str value = manifest_annotation(m, key);
+    return str_is(value, "roll")  ? ON_CHANGE_ROLL
+           : str_is(value, "hot") ? ON_CHANGE_HOT
+                                  : ON_CHANGE_NONE;
+}
+
+/* The reference as hosts get it. It names a version where the manifest does, where a rollback fixed
+ * one, and where hosts have to notice a rotation. */
+static struct want_config secret_config(struct expansion *x, const struct secret_item *s) {
+    struct arena *a = &x->spec->arena;
+    struct want_config w = {.name = model_secret_name(a, x->app, s), .secret = true};
+    struct secret_item told = *s;
+    bool fixed = false;
+    enum on_change how = on_change(x->m, s->name);
+    str pin = x->env->pin && !s->version.ptr
+                  ? x->env->pin(x->env->arg, x->app, x->spec->n, s->name, &fixed)
+                  : STR_NONE;
+    if (pin.len && (fixed || how != ON_CHANGE_NONE)) {
+        told.version = arena_str(a, pin);
+    }
+    w.managed = model_secret_reference(a, x->m, &told, &w.body);
+    w.hash = w.managed ? hash_json_map(w.body) : 0;
+    w.roll = how == ON_CHANGE_ROLL;
+    return w;
+}
+
 /* Config names, then secret names: the order hosts get them in. */
 static uint32_t expand_configs(struct expansion *x, const struct config_item *config,
                                uint32_t n_config, const struct secret_item *secrets,
@@ -117,6 +150,7 @@ static uint32_t expand_configs(struct expansion *x, const struct config_item *co
     for (uint32_t i = 0; i < n_config; i++) {
         const struct config_item *c = &config[i];
         struct want_config w = {.name = model_config_name(a, x->app, c), .managed = c->managed};
+        w.roll = c->managed && on_change(x->m, c->name) == ON_CHANGE_ROLL;
         if (c->managed) {
             w.body = model_config_json(a, c);
             w.hash = trl_config_hash((const trl_label *)(const void *)c->properties,
@@ -126,9 +160,7 @@ static uint32_t expand_configs(struct expansion *x, const struct config_item *co
         names[i] = list[i]->name;
     }
     for (uint32_t i = 0; i < n_secrets; i++) {
-        struct want_config w = {.name = model_secret_name(a, x->app, &secrets[i]), .secret = true};
-        w.managed = model_secret_reference(a, x->m, &secrets[i], &w.body);
-        w.hash = w.managed ? hash_json_map(w.body) : 0;
+        struct want_config w = secret_config(x, &secrets[i]);
         list[n_config + i] = add_config(x, &w);
         names[n_config + i] = w.name;
     }
@@ -139,7 +171,7 @@ static uint32_t expand_configs(struct expansion *x, const struct config_item *co
 
 static str unit_scaler_id(struct expansion *x, const struct want_unit *u, str kind) {
     struct arena *a = &x->spec->arena;
-    str *parts = ARENA_ARRAY(a, str, 6 + u->n_configs);
+    str *parts = ARENA_ARRAY(a, str, 7 + u->n_configs);
     parts[0] = kind;
     parts[1] = x->app;
     parts[2] = u->item;
@@ -151,6 +183,9 @@ static str unit_scaler_id(struct expansion *x, const struct want_unit *u, str ki
     uint32_t n = 5 + u->n_configs;
     if (u->settings.ptr) { /* wadm knows none */
         parts[n++] = u->settings;
+    }
+    if (u->rolls) { /* nor that its contents are part of what runs */
+        parts[n++] = arena_printf(a, "%016llx", (unsigned long long)u->list_hash);
     }
     char id[65];
     digest_sha256_hex(parts, n, id);
@@ -181,6 +216,22 @@ static uint64_t hash_names(const str *names, uint32_t n) {
     return h;
 }
 
+static void hash_lists(struct want_unit *u) {
+    u->names_hash = hash_names(u->config_names, u->n_configs);
+    if (u->settings.ptr) {
+        u->names_hash = trl_hash_more(u->names_hash, u->settings.ptr, u->settings.len);
+    }
+    u->list_hash = u->names_hash;
+    for (uint32_t i = 0; i < u->n_configs; i++) {
+        const struct want_config *c = u->configs[i];
+        u->has_secrets |= c->secret;
+        if (c->roll) {
+            u->rolls = true;
+            u->list_hash = trl_hash_more(u->list_hash, &c->hash, sizeof(c->hash));
+        }
+    }
+}
+
 static void add_unit(struct expansion *x, const struct item *it, str id, struct scaler *sc,
                      str trait, str properties) {
     struct arena *a = &x->spec->arena;
@@ -191,15 +242,12 @@ static void add_unit(struct expansion *x, const struct item *it, str id, struct 
     u.settings = settings_of(x, it);
     u.n_configs = expand_configs(x, it->config, it->n_config, it->secrets, it->n_secrets,
                                  &u.configs, &u.config_names);
+    hash_lists(&u);
     const char *kind = scaler_status_kind(sc);
     u.status_kind = kind ? arena_str(a, str_c(kind)) : u.trait;
     u.scaler_id = unit_scaler_id(x, &u, u.status_kind);
     u.scaler_id_other = unit_scaler_id(
         x, &u, str_is(u.status_kind, "SpreadScaler") ? STR("DaemonScaler") : STR("SpreadScaler"));
-    u.list_hash = hash_names(u.config_names, u.n_configs);
-    if (u.settings.ptr) {
-        u.list_hash = trl_hash_more(u.list_hash, u.settings.ptr, u.settings.len);
-    }
     struct err e = ERR_INIT;
     if (scaler_compile(sc, properties, &u.spec, &e) < 0) {
         fixed_line(x, u.status_kind, id, true, arena_str(a, str_c(e.msg)));

@@ -51,13 +51,25 @@ static bool other_list(struct unit_plan *x, uint32_t pos) {
     return !accepted(x, pos);
 }
 
+/* A component is rebuilt by a scale, without a gap, where its list of names differs or has a secret
+ * in it (hosts read those anew each time). Other contents reach it by a restart only, and so does
+ * everything that a provider has. */
+static bool only_contents(const struct unit_plan *x, uint32_t pos) {
+    const struct seen_entry *e = x->entry[pos];
+    const struct known_scaler *k =
+        e->scaler == INTERN_NONE
+            ? NULL
+            : map_get(&x->p->app->known, intern_str(&x->p->o->names, e->scaler));
+    return x->u->rolls && !x->u->has_secrets && (!k || k->names_hash == x->u->names_hash);
+}
+
 void unit_classify(struct unit_plan *x, uint32_t pos) {
     const struct seen_entry *e = x->entry[pos];
     x->outdated[pos] = !same_image(x, intern_str(&x->p->o->names, e->image));
     if (!x->outdated[pos] && other_list(x, pos)) {
-        /* A component is rebuilt by a scale, without a gap; a provider has to be started anew. */
-        x->relist[pos] = !x->u->provider;
-        x->outdated[pos] = x->u->provider;
+        bool anew = x->u->provider || only_contents(x, pos);
+        x->relist[pos] = !anew;
+        x->outdated[pos] = anew;
     }
     x->n_running++;
     x->n_fresh += !x->outdated[pos] && !(x->item[pos] && x->item[pos]->inflight);
@@ -95,6 +107,9 @@ static void update_here(struct unit_plan *x, uint32_t pos) {
     struct plan_action *a =
         unit_action(x, pos, TRL_DO_UPDATE, x->wanted[pos], "its image differs from the manifest's");
     a->image_old = intern_str(&x->p->o->names, x->entry[pos]->image);
+    if (same_image(x, a->image_old)) {
+        a->reason = STR("what it is configured with differs, and takes a restart");
+    }
     a->unit_old = old_unit(x, x->entry[pos]);
     a->flags |= called && !x->u->provider ? TRL_ACT_PREFLIGHT : 0;
     x->n_updating++;

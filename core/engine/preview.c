@@ -25,8 +25,16 @@ static struct scaler *scaler_for(void *arg, str trait) {
     return NULL;
 }
 
+/* A preview (n 0) sees what is deployed. */
+static str pin_of(void *arg, str app, uint32_t n, str secret, bool *ret_fixed) {
+    struct engine *e = arg;
+    const struct app *a =
+        catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), app);
+    return a ? app_pin(a, n ? n : a->deployed, secret, ret_fixed) : STR_NONE;
+}
+
 void engine_expand_env(struct engine *e, struct expand_env *env) {
-    *env = (struct expand_env){shared_manifest, scaler_for, e};
+    *env = (struct expand_env){shared_manifest, scaler_for, pin_of, e};
 }
 
 int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,
@@ -177,5 +185,25 @@ uint32_t engine_links_to_renew(struct engine *e, const struct manifest *old,
     app_spec_unref(was);
     app_spec_unref(now);
     *ret_keys = keys;
+    return n;
+}
+
+uint32_t engine_links_with_secret(struct engine *e, str app, str secret, struct arena *a,
+                                  str **ret_keys) {
+    const struct desired_app *d = desired_find(&e->d, app);
+    const struct app_spec *s = d ? d->cur : NULL;
+    struct secret_item item = {.name = secret};
+    str name = model_secret_name(a, app, &item);
+    uint32_t n = 0;
+    *ret_keys = ARENA_ARRAY(a, str, s ? s->n_links + 1 : 1);
+    for (uint32_t i = 0; s && i < s->n_links; i++) {
+        const struct want_link *l = &s->links[i];
+        for (uint32_t k = 0; k < l->n_configs; k++) {
+            if (str_eq(l->configs[k]->name, name)) {
+                (*ret_keys)[n++] = l->delete_key;
+                break;
+            }
+        }
+    }
     return n;
 }

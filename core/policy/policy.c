@@ -10,7 +10,7 @@
 #define POINT_BIT(n) (1u << (n))
 
 struct backend {
-    struct policy *policy;
+    struct policy_chains *policy;
     struct policy_backend is;
     char *name;
     uint32_t says; /* points where the backend has something to say */
@@ -18,7 +18,7 @@ struct backend {
     struct loop_timer rewatch;
 };
 
-struct policy {
+struct policy_chains {
     struct policy_env env;
     struct backend *backends;
     uint32_t n;
@@ -38,7 +38,7 @@ struct part {
 };
 
 struct policy_ask {
-    struct policy *policy;
+    struct policy_chains *policy;
     struct policy_ask *prev, *next;
     struct arena arena;
     uint32_t point, n, n_open, waiting;
@@ -55,13 +55,13 @@ struct policy_ask {
     bool cancelled;
 };
 
-static int64_t now(const struct policy *p) {
+static int64_t now(const struct policy_chains *p) {
     return loop_now_ns(p->env.loop);
 }
 
 /* Rules that change */
 
-static void learn_points(struct policy *p) {
+static void learn_points(struct policy_chains *p) {
     p->asked = 0;
     for (uint32_t i = 0; i < p->n; i++) {
         struct backend *b = &p->backends[i];
@@ -72,7 +72,7 @@ static void learn_points(struct policy *p) {
 
 static void on_change(void *arg, str what) {
     struct backend *b = arg;
-    struct policy *p = b->policy;
+    struct policy_chains *p = b->policy;
     log_info(p->env.log, "policy %s: its rules changed%s%.*s", b->name, what.len ? ": " : "",
              PSTR(what));
     p->epoch++;
@@ -96,8 +96,8 @@ static void start_watch(void *arg) {
     b->watch = policy_watch(b->is.in, on_change, on_watch_end, b);
 }
 
-struct policy *policy_create(const struct policy_env *env) {
-    struct policy *p = mem_zalloc(sizeof(*p));
+struct policy_chains *policy_create(const struct policy_env *env) {
+    struct policy_chains *p = mem_zalloc(sizeof(*p));
     p->env = *env;
     p->n = env->n_backends;
     p->backends = mem_array(p->n ? p->n : 1, sizeof(*p->backends));
@@ -144,7 +144,7 @@ static void ask_free(struct policy_ask *a) {
     mem_free(a);
 }
 
-void policy_destroy(struct policy *p) {
+void policy_destroy(struct policy_chains *p) {
     if (!p) {
         return;
     }
@@ -167,12 +167,13 @@ void policy_destroy(struct policy *p) {
     mem_free(p);
 }
 
-bool policy_asks(const struct policy *p, uint32_t point) {
+bool policy_asks(const struct policy_chains *p, uint32_t point) {
     return p && (p->asked & POINT_BIT(point));
 }
 
-static void audit(struct policy *p, uint32_t point, str what, const struct policy_about *about,
-                  const struct ruling *r, bool cached, uint32_t count) {
+static void audit(struct policy_chains *p, uint32_t point, str what,
+                  const struct policy_about *about, const struct ruling *r, bool cached,
+                  uint32_t count) {
     if (p->env.audit) {
         struct audit_record x = {.point = point,
                                  .what = what,
@@ -188,7 +189,7 @@ static void audit(struct policy *p, uint32_t point, str what, const struct polic
     }
 }
 
-const struct ruling *policy_peek(struct policy *p, uint32_t point, str subject, str what,
+const struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
                                  const struct policy_about *about) {
     struct cache_key k = cache_key(point, subject);
     struct ruling *r = cache_find(&p->cache, &k, now(p));
@@ -217,7 +218,7 @@ static void audit_ask(struct policy_ask *a) {
 
 static void finish(void *arg) {
     struct policy_ask *a = arg;
-    struct policy *p = a->policy;
+    struct policy_chains *p = a->policy;
     if (!p) { /* it ended meanwhile */
         ask_free(a);
         return;
@@ -284,7 +285,7 @@ static void copy_about(struct policy_ask *a, const struct policy_about *about) {
 }
 
 static void look_up(struct policy_ask *a, const struct policy_question *q) {
-    struct policy *p = a->policy;
+    struct policy_chains *p = a->policy;
     for (uint32_t i = 0; i < a->n; i++) {
         a->keys[i] = cache_key(a->point, q[i].subject);
         struct ruling *known = cache_find(&p->cache, &a->keys[i], now(p));
@@ -300,8 +301,9 @@ static void look_up(struct policy_ask *a, const struct policy_question *q) {
     }
 }
 
-struct policy_ask *policy_ask(struct policy *p, uint32_t point, const struct policy_question *q,
-                              uint32_t n, const struct policy_about *about,
+struct policy_ask *policy_ask(struct policy_chains *p, uint32_t point,
+                              const struct policy_question *q, uint32_t n,
+                              const struct policy_about *about,
                               void (*done)(void *arg, struct ruling *const *rulings), void *arg) {
     struct policy_ask *a = mem_zalloc(sizeof(*a));
     a->policy = p;
@@ -341,13 +343,13 @@ void policy_ask_cancel(struct policy_ask *a) {
     }
 }
 
-void policy_counts(const struct policy *p, struct policy_counts *ret) {
+void policy_counts(const struct policy_chains *p, struct policy_counts *ret) {
     *ret = p->counts;
     ret->hits = p->cache.hits;
     ret->misses = p->cache.misses;
 }
 
-void policy_each(const struct policy *p,
+void policy_each(const struct policy_chains *p,
                  void (*fn)(void *arg, const struct policy_backend *b, bool watches), void *arg) {
     for (uint32_t i = 0; p && i < p->n; i++) {
         struct policy_backend b = p->backends[i].is;

@@ -12,7 +12,7 @@
 #include "policy/audit.h"
 #include "policy/ruling.h"
 
-struct policy;
+struct policy_chains;
 struct policy_ask;
 
 struct policy_backend {
@@ -39,16 +39,17 @@ struct policy_about {
     str tenant, lattice, app, caller, trace;
 };
 
-struct policy *policy_create(const struct policy_env *env);
-void policy_destroy(struct policy *p); /* asks under way end without callbacks; NULL is fine */
+struct policy_chains *policy_create(const struct policy_env *env);
+void policy_destroy(
+    struct policy_chains *p); /* asks under way end without callbacks; NULL is fine */
 
 /* Is anybody asked at this point? When not, everything is allowed and costs nothing. p may be NULL.
  */
-bool policy_asks(const struct policy *p, uint32_t point);
+bool policy_asks(const struct policy_chains *p, uint32_t point);
 
 /* The ruling if it is known (borrowed until the next turn), else NULL: ask. A ruling that is no
  * allow goes to the audit. */
-const struct ruling *policy_peek(struct policy *p, uint32_t point, str subject, str what,
+const struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
                                  const struct policy_about *about);
 
 /* One question: its subject, and what it is in a few words for the audit. */
@@ -58,8 +59,9 @@ struct policy_question {
 
 /* Decides about n questions, by all backends of the chain at once. done runs exactly once, in a
  * later turn, with n rulings in order (borrowed for the call). The pointer is dead then. */
-struct policy_ask *policy_ask(struct policy *p, uint32_t point, const struct policy_question *q,
-                              uint32_t n, const struct policy_about *about,
+struct policy_ask *policy_ask(struct policy_chains *p, uint32_t point,
+                              const struct policy_question *q, uint32_t n,
+                              const struct policy_about *about,
                               void (*done)(void *arg, struct ruling *const *rulings), void *arg);
 void policy_ask_cancel(struct policy_ask *a); /* no callback any more */
 
@@ -67,9 +69,9 @@ struct policy_counts {
     uint64_t hits, misses, calls, failures;
     uint64_t verdicts[4]; /* by TRL_V_*, fresh ones */
 };
-void policy_counts(const struct policy *p, struct policy_counts *ret);
+void policy_counts(const struct policy_chains *p, struct policy_counts *ret);
 /* Each backend with its chain: for `trellis policy list`. */
-void policy_each(const struct policy *p,
+void policy_each(const struct policy_chains *p,
                  void (*fn)(void *arg, const struct policy_backend *b, bool watches), void *arg);
 
 #endif

@@ -19,7 +19,7 @@ struct fix {
     struct plug_inst *in[2], *store;
     struct kv *kv;
     struct audit *audit;
-    struct policy *p;
+    struct policy_chains *p;
     uint32_t changes, answers;
     int32_t verdict[2000];
     char text[400];
