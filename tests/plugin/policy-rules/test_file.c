@@ -285,6 +285,38 @@ static void test_configs(void **state) {
     }
 }
 
+/* The configurations of the README. */
+static char *example(const char *name) {
+    char path[512];
+    char *text = mem_zalloc(4096);
+    snprintf(path, sizeof(path), "%s/policy/rules/examples/%s", TRELLIS_SOURCE_DIR, name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, 4095, f) > 0);
+    fclose(f);
+    return text;
+}
+
+static void test_examples(void **state) {
+    struct rig *r = *state;
+    char *config = example("rules.json");
+    r->in = tk_open(r->tk, TRL_KIND_POLICY, "rules", config, NULL, 0);
+    assert_non_null(r->in);
+    TK_CHECK(r->tk, decide(r, "{\"units\":[{\"image\":\"x.io/a:1\"}]}") == TRL_V_DENY);
+    TK_CHECK_F(r->tk, strstr(r->text, "(config)"), "%s", r->text);
+    TK_CHECK(r->tk, decide(r, "{\"units\":[{\"instances\":21}]}") == TRL_V_WARN);
+    mem_free(config);
+    config = example("file.json");
+    char *filled = NULL;
+    struct err err = ERR_INIT;
+    TK_CHECK_F(r->tk,
+               plug_check_config(tk_plug(r->tk), TRL_KIND_POLICY, "rules", str_c(config), &filled,
+                                 &err) == 0,
+               "%s", err.msg);
+    mem_free(filled);
+    mem_free(config);
+}
+
 #define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -296,6 +328,7 @@ int main(void) {
         FILE_TEST(test_fifo),
         FILE_TEST(test_more_than_the_border_takes),
         FILE_TEST(test_configs),
+        FILE_TEST(test_examples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
