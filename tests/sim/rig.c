@@ -82,6 +82,7 @@ static void make_sim(struct rig *r, const struct rig_options *o) {
     struct err e = ERR_INIT;
     struct sim_config c = o->slow ? sim_config_default() : sim_config_instant();
     c.seed = o->seed;
+    c.secrets = o->secrets ? SIM_SECRETS_OK : SIM_SECRETS_NONE;
     c.hosts = o->hosts;
     c.labels = o->labels;
     c.n_labels = o->n_labels;

@@ -41,6 +41,7 @@ struct rig_options {
     bool slow;               /* real-looking delays instead of everything at once */
     int64_t heartbeat_ns;    /* 0: 30 s */
     bool no_plane, no_hosts; /* not started yet */
+    bool secrets;            /* hosts find every secret */
     const char *config;      /* trellis.yaml over the defaults; NULL: none */
 };
 
