@@ -131,7 +131,8 @@ trl_status ask_once(trl_inst *in, const struct patience *w, const struct ask *q,
         st = send_request(in, q, &r, &h, &mine, err);
         /* Only the op's own deadline is a time-out of the caller's. */
         if (st == TRL_E_TIMEOUT && mine.deadline_ns < w->deadline_ns) {
-            st = trl_errf(err, TRL_E_UNAVAIL, "%s does not answer within timeout_ms", in->conf.url);
+            st = trl_errf(err, TRL_E_UNAVAIL, "%s does not answer within request_timeout_ms",
+                          in->conf.url);
         }
         if (st == TRL_E_UNAVAIL && err && err->retry_after_ms == 0) {
             err->retry_after_ms = VAULT_RETRY_MS;

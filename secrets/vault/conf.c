@@ -207,7 +207,7 @@ static trl_status take(struct conf *c, const json_t *b_in, trl_err *err) {
     c->proxy = get(b_in, "proxy", NULL);
     c->version_key = get(b_in, "version_key", NULL);
     c->kv_version = (int)get_int(b_in, "kv_version", 2);
-    c->timeout_ns = get_int(b_in, "timeout_ms", 5000) * 1000000;
+    c->timeout_ns = get_int(b_in, "request_timeout_ms", 5000) * 1000000;
     c->connect_ns = get_int(b_in, "connect_timeout_ms", 2000) * 1000000;
     c->poll_ns = get_int(b_in, "poll_interval_ms", 30000) * 1000000;
     c->max_answer = (size_t)get_int(b_in, "max_answer_bytes", 4194304);

@@ -40,7 +40,7 @@ extern const char vault_schema[];
 
 #define VAULT_RETRY_MS 1000u
 
-/* The time an op has: its deadline, and timeout_ms per request inside ask(). */
+/* The time an op has: its deadline, and request_timeout_ms per request inside ask(). */
 struct patience vault_patience(trl_inst *in, trl_op *op);
 void vault_fail(trl_inst *in, trl_op *op, const trl_err *err);
 void vault_text(trl_inst *in, trl_op *op, const char *text);

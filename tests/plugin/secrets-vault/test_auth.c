@@ -53,7 +53,7 @@ static void test_config(void **state) {
         {"{\"auth\":{\"token_file\":\"f\"},\"version_key\":\"k\"}", "kv_version 1 only"},
         {"{\"kv_version\":1,\"auth\":{\"token_file\":\"f\"},\"version_key\":\"/nowhere/k\"}",
          "cannot be created"},
-        {"{\"timeout_ms\":0,\"auth\":{\"token_file\":\"f\"}}", "timeout_ms"},
+        {"{\"request_timeout_ms\":0,\"auth\":{\"token_file\":\"f\"}}", "request_timeout_ms"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -66,10 +66,11 @@ static void test_config(void **state) {
 static void test_open_net(void **state) {
     char config[300];
     (void)state;
-    snprintf(config, sizeof(config),
-             "{\"address\":\"http://192.0.2.1\",\"timeout_ms\":50,\"connect_timeout_ms\":50,"
-             "\"auth\":{\"token_file\":\"%s\"}}",
-             rig_file(&rig, "token", "x"));
+    snprintf(
+        config, sizeof(config),
+        "{\"address\":\"http://192.0.2.1\",\"request_timeout_ms\":50,\"connect_timeout_ms\":50,"
+        "\"auth\":{\"token_file\":\"%s\"}}",
+        rig_file(&rig, "token", "x"));
     rig.in = tk_open(rig.tk, TRL_KIND_SECRETS, "vault", config, NULL, 0);
     TK_CHECK(rig.tk, tk_logged(rig.tk, "for everybody to read"));
 }
@@ -273,9 +274,9 @@ static void test_shared_login(void **state) {
     data_needs(RIG_DATA("{\"value\":\"v\"}", "1"));
     size_t held = RULE(&rig, .path = "/v1/auth/approle/login", .times = 1, .hold = 1);
     char more[500];
-    snprintf(more, sizeof(more), "%s,\"timeout_ms\":200", approle());
+    snprintf(more, sizeof(more), "%s,\"request_timeout_ms\":200", approle());
     rig_open(&rig, more);
-    rig_wait_asked(&rig, held, 1); /* the first login: hangs until timeout_ms */
+    rig_wait_asked(&rig, held, 1); /* the first login: hangs until request_timeout_ms */
     const struct answer *a = ask_fetch(rig.tk, rig.in, Q("a"));
     TK_CHECK_F(rig.tk, a->st == TRL_E_UNAVAIL || a->st == TRL_OK, "%s %s", err_name(a->st), a->why);
     for (int i = 0; i < MANY; i++) {

@@ -224,13 +224,14 @@ static void test_slow(void **state) {
     struct full u;
     (void)state;
     size_t held = RULE(&rig, .path = "/v1/secret/data/a", .hold = 1);
-    rig_open(&rig, ",\"timeout_ms\":150");
+    rig_open(&rig, ",\"request_timeout_ms\":150");
     begin(&u, "", 60000 * TK_MS);
     tk_until_set(rig.tk, &u.done);
     TK_CHECK_ST(rig.tk, u.st, TRL_E_UNAVAIL);
-    TK_CHECK_F(rig.tk, strstr(u.err.msg, "timeout_ms") && u.err.retry_after_ms, "%s", u.err.msg);
+    TK_CHECK_F(rig.tk, strstr(u.err.msg, "request_timeout_ms") && u.err.retry_after_ms, "%s",
+               u.err.msg);
     rig_close(&rig);
-    rig_open(&rig, ",\"timeout_ms\":600000");
+    rig_open(&rig, ",\"request_timeout_ms\":600000");
     begin(&u, "", 100 * TK_MS);
     tk_until_set(rig.tk, &u.done);
     TK_CHECK_ST(rig.tk, u.st, TRL_E_TIMEOUT);
@@ -239,7 +240,7 @@ static void test_slow(void **state) {
     rig_wait_asked(&rig, held, before + 1);
     secrets_cancel(c);
     rig_close(&rig); /* waits for what is outstanding: nothing, soon */
-    rig_open(&rig, ",\"timeout_ms\":600000");
+    rig_open(&rig, ",\"request_timeout_ms\":600000");
     begin(&u, "", 0);
     rig_wait_asked(&rig, held, before + 2);
     rig_close(&rig);

@@ -219,7 +219,7 @@ static void test_watch_cancel(void **state) {
     struct seen s = {0};
     trl_secret_ref ref = {.struct_size = sizeof(ref), .key = trl_cstr("a")};
     (void)state;
-    rig_open(&rig, ",\"poll_interval_ms\":50,\"timeout_ms\":600000");
+    rig_open(&rig, ",\"poll_interval_ms\":50,\"request_timeout_ms\":600000");
     size_t held = RULE(&rig, .path = "/v1/secret/metadata/a", .hold = 1);
     struct secrets_call *c = secrets_watch(rig.in, &ref, on_item, on_over, &s);
     rig_wait_asked(&rig, held, 1);
