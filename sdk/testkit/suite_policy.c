@@ -290,6 +290,7 @@ static void watches(struct suite *s) {
     check_told(s, &b, 0);
     call_cancel(&a);
     CHECK_ST(s, a.st, TRL_E_CANCELLED);
+    suite_settle(s);
     CHECK(s, !b.done, "one watch is cancelled, and another ends");
     op_forget(b.op);
     b.op = NULL;
