@@ -36,7 +36,7 @@ static const char *content_type(const char *path) {
 static int read_source(struct cli *c, struct source *s) {
     struct err e = ERR_INIT;
     s->path = c->argv[0];
-    return file_read(s->path, &s->text, &e) < 0 ? cli_fail(EXIT_INPUT, "%s", e.msg) : 0;
+    return file_read_manifest(s->path, &s->text, &e) < 0 ? cli_fail(EXIT_INPUT, "%s", e.msg) : 0;
 }
 
 /* Sends a manifest; prints findings with their place in the file. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,4 +33,39 @@ int file_read(const char *path, struct buf *ret, struct err *err) {
         buf_finish(ret);
     }
     return rc;
+}
+
+/* The directory of a file, absolute, with a slash at its end; owned (free), NULL: there is none. */
+static char *directory_of(const char *path) {
+    const char *slash = strcmp(path, "-") == 0 ? NULL : strrchr(path, '/');
+    struct buf dir = BUF_INIT;
+    buf_addf(&dir, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    char *real = realpath(slash == path ? "/" : dir.ptr, NULL);
+    buf_finish(&dir);
+    return real;
+}
+
+int file_read_manifest(const char *path, struct buf *ret, struct err *err) {
+    static const str local = STR("file://./");
+    struct buf text = BUF_INIT;
+    int rc = file_read(path, &text, err);
+    char *dir = rc == 0 && memmem(text.ptr ? text.ptr : "", text.len, local.ptr, local.len)
+                    ? directory_of(path)
+                    : NULL;
+    if (rc < 0 || !dir) {
+        *ret = text;
+        return rc;
+    }
+    for (str rest = buf_str(&text); rest.len;) {
+        const char *hit = memmem(rest.ptr, rest.len, local.ptr, local.len);
+        size_t n = hit ? (size_t)(hit - rest.ptr) : rest.len;
+        buf_add(ret, rest.ptr, n);
+        if (hit) {
+            buf_addf(ret, "file://%s/", dir);
+        }
+        rest = str_skip(rest, n + (hit ? local.len : 0));
+    }
+    free(dir);
+    buf_finish(&text);
+    return 0;
 }

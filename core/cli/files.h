@@ -7,5 +7,8 @@
 
 /* "-" is standard input. At most 16 MiB. */
 int file_read(const char *path, struct buf *ret, struct err *err);
+/* As file_read. Images "file://./..." begin at the directory of the file ("-": the current one):
+ * servers know absolute paths only. */
+int file_read_manifest(const char *path, struct buf *ret, struct err *err);
 
 #endif

@@ -112,8 +112,18 @@ static void set_string(struct config *config, struct plugin_choice *p, const cha
     buf_finish(&json);
 }
 
-/* Every fault of the files, before anything starts. Standard input is read only once: later. */
-static int check_manifests(struct cli *c) {
+static bool runs_files(const struct manifest *m) {
+    for (uint32_t i = 0; m && i < m->n_items; i++) {
+        if (m->items[i].image.ptr && str_starts(m->items[i].image, STR("file://"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every fault of the files, before anything starts. Standard input is read only once: later.
+ * *processes: some of them run executables of this machine. */
+static int check_manifests(struct cli *c, bool *processes) {
     int rc = EXIT_DONE;
     for (int i = 0; i < c->argc; i++) {
         struct buf text = BUF_INIT;
@@ -125,13 +135,14 @@ static int check_manifests(struct cli *c) {
         if (strcmp(c->argv[i], "-") == 0) {
             continue;
         }
-        if (file_read(c->argv[i], &text, &e) < 0) {
+        if (file_read_manifest(c->argv[i], &text, &e) < 0) {
             rc = cli_fail(EXIT_INPUT, "%s: nothing was started", e.msg);
         } else if (model_admit(buf_str(&text), STR_NONE, 0, &m, &f, &message), f.errors) {
             tell_findings(&f, c->argv[i]);
             rc = cli_fail(EXIT_INPUT, "%s: %u fault%s, nothing was started", c->argv[i], f.errors,
                           f.errors == 1 ? "" : "s");
         }
+        *processes |= runs_files(m);
         mem_free(message);
         manifest_destroy(m);
         findings_finish(&f);
@@ -168,9 +179,26 @@ static int make_data(const char *dir) {
               : EXIT_DONE;
 }
 
+/* This machine is the host. What runs ends with us, unless it is to be kept for the next `up`. */
+static void use_processes(struct cli *c, struct config *config, const char *state) {
+    struct buf dir = BUF_INIT;
+    config->drivers = ARENA_NEW(&config->arena, struct plugin_choice);
+    config->n_drivers = 1;
+    config->drivers[0] = (struct plugin_choice){STR("process"), STR("{}"), NULL};
+    buf_addf(&dir, "%s.processes", state);
+    set_string(config, &config->drivers[0], "state_dir", dir.ptr);
+    set_string(config, &config->drivers[0], "lattice", c->lattice);
+    set_string(config, &config->drivers[0], "on_stop", cli_option(c, "keep") ? "keep" : "stop");
+    if (cli_option(c, "ephemeral")) {
+        config_plugin_set(config, &config->drivers[0], "unclaimed_ms", STR("5000"));
+    }
+    buf_finish(&dir);
+}
+
 static int up(struct cli *c) {
     struct config config;
     uint64_t hosts = 3;
+    bool processes = false;
     const char *n = cli_option(c, "hosts"), *data = cli_option(c, "data");
     if (n && (!str_u64(str_c(n), &hosts) || hosts > 10000)) {
         return cli_fail(EXIT_USAGE, "--hosts %s: a number up to 10000", n);
@@ -189,15 +217,21 @@ static int up(struct cli *c) {
     socket =
         c->connect.socket ? mem_strdup(c->connect.socket) : socket_default_path(c->connect.name);
     config.socket = str_c(socket);
-    int rc = check_manifests(c);
+    int rc = check_manifests(c, &processes);
     rc = rc ? rc : load(c, &config);
+    if (cli_option(c, "config")) {
+        processes = false; /* the file says which driver */
+    } else if (processes || cli_option(c, "processes")) {
+        processes = true;
+        use_processes(c, &config, dir.ptr);
+    }
     if (rc == EXIT_DONE && str_is(config.store.name, "file") && !config.store.at) {
         rc = make_data(dir.ptr);
     }
     if (rc == EXIT_DONE) {
         add_dirs(c, &config);
         struct serve_options o = {.config = &config,
-                                  .sim_hosts = (uint32_t)hosts,
+                                  .sim_hosts = processes ? 0 : (uint32_t)hosts,
                                   .sim_lattice = c->lattice,
                                   .manifests = (const char *const *)c->argv,
                                   .n_manifests = (uint32_t)c->argc,
@@ -215,6 +249,10 @@ static int up(struct cli *c) {
 
 static const struct cli_opt for_up[] = {
     {"hosts", 0, "N", false, "simulated hosts (default: 3)"},
+    {"processes", 0, NULL, false,
+     "this machine is the host (so it is anyway when a FILE has images file://)"},
+    {"keep", 0, NULL, false, "leave them running at the end, for the next `up` to take over"},
+    {"ephemeral", 0, NULL, false, "nothing outlives this command, however it ends"},
     {"data", 0, "DIR", false, "where the store lives (default: $XDG_STATE_HOME/trellis)"},
     {"memory", 0, NULL, false, "keep nothing"},
     {"once", 0, NULL, false,

@@ -148,7 +148,7 @@ static void send_next(struct up *u) {
     struct up_app *x = mem_zalloc(sizeof(*x));
     x->up = u;
     *VEC_ADD(&u->apps) = x;
-    if (file_read(file, &text, &e) < 0) {
+    if (file_read_manifest(file, &text, &e) < 0) {
         fprintf(stderr, "%s\n", e.msg);
         x->failed = true;
         x->name = mem_strdup("");

@@ -61,7 +61,7 @@ static void run_it(struct trl_inst *d, trl_op *op, uint32_t kind, const trl_acti
         return;
     }
     unit_want(u, w, count);
-    op_ok_later(d, op);
+    op_ok_later(d, op, NULL);
 }
 
 /* done = it is gone, and reported */
@@ -70,15 +70,14 @@ static void stop_it(struct trl_inst *d, trl_op *op, const trl_action *a) {
     struct unit *u = unit_find(d, id);
     free(id);
     if (!u) {
-        report_full(d, 0);
-        op_ok_later(d, op);
+        op_ok_later(d, op, report_all);
         return;
     }
     superseded(u);
     if (a->verb == TRL_DO_PROVIDER_STOP && !u->stop.op) {
         ticket_open(&u->stop, d, op);
     } else {
-        op_ok_later(d, op);
+        op_ok_later(d, op, NULL);
     }
     unit_want(u, NULL, 0);
 }

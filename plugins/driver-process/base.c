@@ -161,6 +161,7 @@ struct later {
     struct later *next;
     struct ticket ticket;
     struct wake wake;
+    void (*before)(struct trl_inst *d);
 };
 
 static void later_free(struct later *l) {
@@ -176,12 +177,16 @@ static void later_free(struct later *l) {
 
 static void on_later(void *arg) {
     struct later *l = arg;
+    if (l->before) {
+        l->before(l->wake.d);
+    }
     ticket_ok(&l->ticket);
     later_free(l);
 }
 
-void op_ok_later(struct trl_inst *d, trl_op *op) {
+void op_ok_later(struct trl_inst *d, trl_op *op, void (*before)(struct trl_inst *d)) {
     struct later *l = x_zalloc(sizeof(*l));
+    l->before = before;
     ticket_open(&l->ticket, d, op);
     l->next = d->laters;
     d->laters = l;

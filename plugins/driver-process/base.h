@@ -35,8 +35,9 @@ void tickets_cancel(struct trl_inst *d, trl_op *op); /* NULL: all */
 __attribute__((format(printf, 4, 5))) void op_refuse(struct trl_inst *d, trl_op *op, trl_status st,
                                                      const char *fmt, ...);
 
-/* OK, in a later turn: until then it can be cancelled. */
-void op_ok_later(struct trl_inst *d, trl_op *op);
+/* OK, in a later turn: until then it can be cancelled. before: reports what the answer stands for,
+ * in that turn; or NULL. */
+void op_ok_later(struct trl_inst *d, trl_op *op, void (*before)(struct trl_inst *d));
 void ops_forget(struct trl_inst *d); /* those, when the instance goes */
 
 struct wake {

@@ -184,12 +184,13 @@ static void start(trl_inst *d, trl_op *op) {
     life_start(d, op);
 }
 
+static void tell_all(struct trl_inst *d) {
+    report_all(d);
+    links_report(d);
+}
+
 static void resync(trl_inst *d, trl_op *op, trl_str lattice) {
-    if (trl_str_eq(lattice, trl_cstr(d->set.lattice))) {
-        report_full(d, 0);
-        links_report(d);
-    }
-    op_ok_later(d, op);
+    op_ok_later(d, op, trl_str_eq(lattice, trl_cstr(d->set.lattice)) ? tell_all : NULL);
 }
 
 static void read_configs(trl_inst *d, trl_op *op, trl_str lattice, const trl_str *names,
@@ -197,13 +198,12 @@ static void read_configs(trl_inst *d, trl_op *op, trl_str lattice, const trl_str
     if (trl_str_eq(lattice, trl_cstr(d->set.lattice)) && n) {
         configs_report(d, names, n);
     }
-    op_ok_later(d, op);
+    op_ok_later(d, op, NULL);
 }
 
 static void probe(trl_inst *d, trl_op *op, trl_str lattice, trl_str id) {
     if (trl_str_eq(lattice, trl_cstr(d->set.lattice)) && trl_str_eq(id, trl_cstr(d->host_id))) {
-        report_full(d, 0);
-        op_ok_later(d, op);
+        op_ok_later(d, op, report_all);
     } else {
         op_refuse(d, op, TRL_E_NORESPONDER, "there is no host %.*s here", STR_ARG(id));
     }

@@ -149,6 +149,8 @@ static void on_read(struct job *j) {
     json_array_foreach(f->runs, i, meta) {
         if (!json_is_true(json_object_get(meta, "ended"))) {
             adopt(d, meta);
+        } else {
+            runs_prune(d, j_str(meta, "unit", ""), NULL, 2);
         }
     }
     json_decref(f->runs);

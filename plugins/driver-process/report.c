@@ -134,6 +134,10 @@ void report_full(struct trl_inst *d, uint32_t flags) {
     json_decref(host);
 }
 
+void report_all(struct trl_inst *d) {
+    report_full(d, 0);
+}
+
 void report_unit(struct unit *u) {
     trl_running e;
     trl_label *marks;

@@ -8,7 +8,8 @@
 #include "unit.h"
 
 void report_full(struct trl_inst *d, uint32_t flags);
-void report_unit(struct unit *u); /* when there is news */
+void report_all(struct trl_inst *d); /* in full, unasked */
+void report_unit(struct unit *u);    /* when there is news */
 void report_note(struct unit *u, int32_t code, const char *text);
 
 #endif
