@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/live.h"
 #include "cli/output.h"
+#include "cli/policy_show.h"
 #include "codec/json.h"
 
 static str text(const struct node *n, const char *key) {
@@ -218,6 +219,9 @@ int app_show_plan(struct cli *c, const struct reply *r, str manifest) {
     }
     if (manifest.ptr) {
         field_diff(c, manifest);
+    }
+    if (node_get(r->data, "policy")) {
+        policy_print(c, node_get(r->data, "policy"));
     }
     if (!changes) {
         printf("nothing to do: what runs is what is wanted\n");

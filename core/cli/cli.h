@@ -16,6 +16,7 @@
 #define EXIT_UNREACHABLE 3
 #define EXIT_FAILED      4
 #define EXIT_INPUT       5
+#define EXIT_DENIED      6
 
 #define CLI_OPTIONS 16u /* of one command line */
 
@@ -74,5 +75,6 @@ extern const struct command cli_plane_commands[]; /* serve, up, sim */
 extern const struct command cli_tool_commands[];  /* plugin */
 extern const struct command cli_config_commands[];
 extern const struct command cli_policy_commands[];
+extern const struct command cli_secret_commands[];
 
 #endif

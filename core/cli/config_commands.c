@@ -126,6 +126,12 @@ static void check_all(struct cli *c, struct config *config, struct findings *f) 
     for (uint32_t i = 0; i < config->n_extensions; i++) {
         check_plugin(p, config, TRL_KIND_EXTENSION, &config->extensions[i], f);
     }
+    for (uint32_t i = 0; i < config->gates.n_policies; i++) {
+        check_plugin(p, config, TRL_KIND_POLICY, &config->gates.policies[i].plugin, f);
+    }
+    for (uint32_t i = 0; i < config->gates.n_secrets; i++) {
+        check_plugin(p, config, TRL_KIND_SECRETS, &config->gates.secrets[i].plugin, f);
+    }
     for (uint32_t i = 0; i < config->n_scalers; i++) {
         check_plugin(p, config, TRL_KIND_SCALER, &config->scalers[i].plugin, f);
     }

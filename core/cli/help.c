@@ -12,7 +12,8 @@ static const char EXITS[] =
     "  2  wrong usage\n"
     "  3  nobody serves\n"
     "  4  it failed there\n"
-    "  5  bad input: a manifest, a configuration, a file\n";
+    "  5  bad input: a manifest, a configuration, a file\n"
+    "  6  denied by policy\n";
 
 static const char INTRO[] =
     "trellis: declarative application deployment. Manifests in, running applications out.\n\n"

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 — trellis policy. */
+#include "cli/policy_show.h"
 #include "cli/policy_test.h"
 
 const struct command cli_policy_commands[] = {
+    {"policy", "list", "", 0, 0, "who is asked at which point, and how often it was decided", "",
+     NULL, policy_list},
+    {"policy", "log", "[APP]", 0, 1, "decisions, newest last",
+     "Everything that is no allow out of memory. -x _ for all lattices.\n", policy_log_options,
+     policy_log},
+    {"policy", "explain", "FILE|APP", 1, 1, "what the chain of `deploy` says of an application",
+     "Exit 1 when it is denied. Nothing is changed.\n", NULL, policy_explain},
     {"policy", "test", "RULES CASES...", 2, -1, "hold a file of rules against cases",
      "CASES: files, or directories of *.yaml, *.yml and *.json, each\n"
      "`cases: [{name, point, manifest, subject, expect, rule, code, enforce}]`. With `manifest`\n"

@@ -34,6 +34,7 @@ int reply_ask_on(struct client *cl, str subject, const char *content_type, str b
     return str_is(code, "NOT_FOUND") || str_is(code, "NO_VERSION") || str_is(code, "REFUSED") ||
                    str_is(code, "EXISTS") || str_is(code, "NO_LATTICE")
                ? EXIT_NO
+           : str_is(code, "DENIED")           ? EXIT_DENIED
            : str_starts(code, STR("INVALID")) ? EXIT_INPUT
                                               : EXIT_FAILED;
 }
