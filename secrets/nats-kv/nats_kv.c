@@ -126,7 +126,6 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
         destroy(in);
         return st;
     }
-    memset(in->keys, 0, sizeof(*in->keys));
     *out = in;
     return TRL_OK;
 }

@@ -5,11 +5,13 @@
  * bus.
  */
 #include <jansson.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../unit/cmocka_all.h"
@@ -435,6 +437,35 @@ static void test_trouble(void **state) {
     free(large);
 }
 
+/* A server that stands still: each call ends at its own deadline or at timeout_ms, and a grant's
+ * change is told to have failed; afterwards all goes on. */
+static void test_slow(void **state) {
+    struct rig *r = *state;
+    struct plug_inst *in;
+    char config[600];
+    if (!server_present()) {
+        skip();
+    }
+    open_all(r, CONF);
+    ASK_ST(r->tk, ask_put(r->tk, r->in, Q("a"), "v", 1), TRL_OK);
+    snprintf(config, sizeof(config), "%.*s,\"timeout_ms\":300,\"operations\":false}",
+             (int)strlen(r->config) - 1, r->config);
+    in = tk_open(r->tk, TRL_KIND_SECRETS, "nats-kv", config, &r->iface, 1);
+    kill(r->server.pid, SIGSTOP);
+    assert_int_equal(waitpid(r->server.pid, NULL, WUNTRACED), r->server.pid); /* it stands */
+    ASK_ST(r->tk, ask_fetch(r->tk, in, Q("a")), TRL_E_TIMEOUT);
+    ASK_ST(r->tk, ask_check(r->tk, in, QE("a", ENTITY)), TRL_E_TIMEOUT);
+    ASK_ST(r->tk, ask_put(r->tk, in, Q("a"), "w", 1), TRL_E_TIMEOUT);
+    ASK_ST(r->tk, ask_list(r->tk, in, ""), TRL_E_TIMEOUT);
+    tk_close(r->tk, in);
+    /* starting is not held up for ever either */
+    in = tk_open(r->tk, TRL_KIND_SECRETS, "nats-kv", config, &r->iface, 1);
+    kill(r->server.pid, SIGCONT);
+    ASK_TEXT(r->tk, ask_fetch(r->tk, r->in, QV("a", "1")), "v");
+    tk_close(r->tk, in);
+    close_all(r);
+}
+
 static void test_config(void **state) {
     static const char *const bad[][2] = {
         {"{}", "encryption_seed_file"},
@@ -470,6 +501,64 @@ static void test_config(void **state) {
     assert_int_equal(tk_destroy(r->tk), 0);
 }
 
+static void on_peer(void *arg, const struct bus_msg *m) {
+    struct reply *a = arg;
+    snprintf(a->body, sizeof(a->body), "%.*s", PSTR(m->body));
+    a->done = true;
+}
+
+/* A Python with nats-py and PyNaCl, or "" and a line that says how to get it. */
+static void find_python(char *out, int size) {
+    FILE *f = popen("'" TRELLIS_SOURCE_DIR "/tests/tools/nats-py.sh' --have 2>/dev/null", "r");
+    out[0] = '\0';
+    if (f) {
+        if (!fgets(out, size, f)) {
+            out[0] = '\0';
+        }
+        pclose(f);
+    }
+    out[strcspn(out, "\n")] = '\0';
+    if (!out[0]) {
+        printf("skipped: no Python with nats-py and PyNaCl (tests/tools/nats-py.sh fetches it)\n");
+    }
+}
+
+/* Somebody else's code puts, reads, seals and grants; then what it left is fetched here. */
+static void test_peer(void **state) {
+    struct rig *r = *state;
+    struct reply said = {.done = false};
+    char python[512], url[64];
+    pid_t pid;
+    find_python(python, sizeof(python));
+    if (!server_present() || !python[0]) {
+        skip();
+    }
+    open_all(r, CONF);
+    bus_subscribe(r->bus, STR("peer.done"), STR_NONE, on_peer, &said);
+    snprintf(url, sizeof(url), "nats://127.0.0.1:%d", r->server.port);
+    pid = fork();
+    if (pid == 0) {
+        char rest[128], transit[128];
+        snprintf(rest, sizeof(rest), "%s", server_file(&r->server, "rest", NULL));
+        snprintf(transit, sizeof(transit), "%s", server_file(&r->server, "transit", NULL));
+        execl(python, python, TRELLIS_SOURCE_DIR "/tests/plugin/secrets/peer.py", url, rest,
+              transit, ENTITY, (char *)NULL);
+        _exit(127);
+    }
+    tk_until_set(r->tk, &said.done);
+    waitpid(pid, NULL, 0);
+    TK_CHECK_STR(r->tk, str_c(said.body), "ok");
+    ASK_TEXT(r->tk, ask_fetch(r->tk, r->in, QE("from/put", ENTITY)),
+             "gr\xc3\xbc\xc3\x9f"
+             "e\n");
+    ASK_TEXT(r->tk, ask_fetch(r->tk, r->in, QE("by-peer", ENTITY)), "value 2");
+    ASK_TEXT(r->tk, ask_fetch(r->tk, r->in, QV("by-peer", "3")), "value 0");
+    ASK_ST(r->tk, ask_fetch(r->tk, r->in, QE("no", ENTITY)), TRL_E_DENIED);
+    ASK_ST(r->tk, ask_fetch(r->tk, r->in, Q("deleted")), TRL_E_NOTFOUND);
+    ASK_TEXT(r->tk, ask_list(r->tk, r->in, ""), "by-peer from.bytes from/put ");
+    close_all(r);
+}
+
 /* The example as it is, where its files are. */
 static void test_example(void **state) {
     struct rig *r = *state;
@@ -501,7 +590,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_grants_race, setup, teardown),
         cmocka_unit_test_setup_teardown(test_put_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trouble, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_config, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_example, setup, teardown),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
