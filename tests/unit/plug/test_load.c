@@ -22,7 +22,8 @@ static void refused(struct tk *tk, const char *kind, const char *name, const cha
 static void bad_libraries_are_refused_with_a_reason(void **state) {
     (void)state;
     struct tk *tk = tk_create_in(false, TEST_PLUGIN_DIR);
-    refused(tk, TRL_KIND_STORE, "wrong-magic", NULL, "begins with 12345678, not with 4c525431: set magic");
+    refused(tk, TRL_KIND_STORE, "wrong-magic", NULL,
+            "begins with 12345678, not with 4c525431: set magic");
     refused(tk, TRL_KIND_STORE, "note-lies", NULL, "disagree about 'id'");
     refused(tk, TRL_KIND_STORE, "wrong-major", NULL,
             "built for plugin ABI 9, this core offers 0.2");
