@@ -118,6 +118,7 @@ static void check_all(struct cli *c, struct config *config, struct findings *f) 
         dirs[n++] = config->plugin_dirs[i];
     }
     struct plug *p = plug_create(loop, &c->log, dirs, n);
+    plug_allow(p, config->trust.trust, config->trust.allow, config->trust.n_allow);
     check_plugin(p, config, TRL_KIND_TRANSPORT, &config->transport, f);
     check_plugin(p, config, TRL_KIND_STORE, &config->store, f);
     for (uint32_t i = 0; i < config->n_drivers; i++) {

@@ -104,9 +104,9 @@ static int plugin_inspect(struct cli *c) {
         struct buf abi = BUF_INIT;
         str id, version;
         read_note(&i, &a, &abi, &id, &version);
-        printf("library  %s\nid       %.*s\nversion  %.*s\nabi      %s\n", i.path,
+        printf("library  %s\nid       %.*s\nversion  %.*s\nabi      %s\nsha256   %s\n", i.path,
                PSTR(id.len ? id : STR("-")), PSTR(version.len ? version : STR("-")),
-               abi.len ? abi.ptr : "- (no note: not built with the SDK's rules?)");
+               abi.len ? abi.ptr : "- (no note: not built with the SDK's rules?)", i.sha256);
         buf_finish(&abi);
         arena_finish(&a);
     } else {
@@ -115,6 +115,7 @@ static int plugin_inspect(struct cli *c) {
         jw_init(&w, &json, false);
         jw_object(&w);
         jw_kv(&w, "path", str_c(i.path));
+        jw_kv(&w, "sha256", str_c(i.sha256));
         jw_key(&w, "note");
         jw_raw(&w, i.note ? str_c(i.note) : STR("null"));
         jw_end_object(&w);

@@ -128,7 +128,7 @@ static const struct node *sound(const struct node *root, const char *key,
 }
 
 static void take(struct config *c, const struct node *root, const struct schema_findings *found,
-                 bool scalers_fit) {
+                 bool scalers_fit, struct findings *f) {
     const struct node *n;
     if ((n = sound(root, "lattices", found))) {
         c->lattices = texts(c, n);
@@ -156,6 +156,9 @@ static void take(struct config *c, const struct node *root, const struct schema_
     }
     if (scalers_fit && (n = sound(root, "scalers", found))) {
         take_scalers(c, n);
+    }
+    if ((n = sound(root, "plugins", found))) {
+        config_trust_take(&c->trust, &c->arena, n, f);
     }
     const struct node *api = sound(root, "api", found), *log = sound(root, "log", found);
     c->api_prefix = arena_str(&c->arena, node_text(api, "prefix", c->api_prefix));
@@ -192,8 +195,8 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
                      str_c(e.msg), STR(""));
         return rc;
     }
-    str text_of_schema =
-        arena_printf(&scratch, "%s%s%s", SCHEMA_HEAD, config_gates_schema, SCHEMA_REST);
+    str text_of_schema = arena_printf(&scratch, "%s%s%s%s", SCHEMA_HEAD, config_gates_schema,
+                                      config_trust_schema, SCHEMA_REST);
     rc = json_parse(text_of_schema, &scratch, &schema, &e);
     if (rc < 0) {
         findings_add(f, FINDING_ERROR, "internal", STR(""), 0, 0, str_c(e.msg), STR(""));
@@ -211,7 +214,7 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
     check_scalers(node_get(root, "scalers"), f);
     config_gates_take(&c->gates, &c->arena, root, f);
     if (root->type == NODE_OBJECT) {
-        take(c, root, &found, f->errors == before);
+        take(c, root, &found, f->errors == before, f);
     }
     mem_free(found.at);
 out:
@@ -260,6 +263,7 @@ void config_write(const struct config *c, struct buf *out) {
     }
     jw_end_object(&w);
     config_gates_write(&c->gates, &w);
+    config_trust_write(&c->trust, &w);
     jw_key(&w, "api");
     jw_object(&w);
     jw_kv(&w, "prefix", c->api_prefix);

@@ -10,6 +10,7 @@
 #include "codec/node.h"
 #include "model/finding.h"
 #include "plane/config_gates.h"
+#include "plane/config_trust.h"
 
 struct scaler_choice {
     str trait; /* "spreadscaler" */
@@ -31,6 +32,7 @@ struct config {
     struct plugin_choice *extensions;
     uint32_t n_extensions;
     struct config_gates gates; /* policy, secrets, host_services */
+    struct config_trust trust; /* plugins */
     str api_prefix;            /* "wadm.api" */
     bool multitenant;
     bool observe_only; /* allow_wadm: observe */

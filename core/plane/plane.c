@@ -408,6 +408,8 @@ struct plane *plane_create(const struct plane_env *env) {
     }
     p->plug =
         plug_create(env->loop, env->log, env->config->plugin_dirs, env->config->n_plugin_dirs);
+    const struct config_trust *t = &env->config->trust;
+    plug_allow(p->plug, t->trust, t->allow, t->n_allow);
     p->measure = measure_create(p);
     loop_timer_init(&p->peer_retry, env->loop, ask_peer, p);
     loop_post(env->loop, begin, p);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "plug/negotiate.h"
 #include "plug/note.h"
@@ -38,7 +39,7 @@ static int inspect(const char *path, struct buf *bytes, str *note, struct err *e
     return 0;
 }
 
-int load_inspect(const char *path, char **ret_note, struct err *err) {
+int load_inspect(const char *path, char **ret_note, char ret_sha256[65], struct err *err) {
     struct buf bytes = BUF_INIT;
     struct arena scratch = ARENA_INIT;
     struct note_info info;
@@ -51,6 +52,8 @@ int load_inspect(const char *path, char **ret_note, struct err *err) {
         rc = negotiate_note(path, &info, err);
     }
     if (rc == 0) {
+        str all = buf_str(&bytes);
+        digest_sha256_hex(&all, 1, ret_sha256);
         *ret_note = str_dup(note);
     }
     arena_finish(&scratch);
@@ -60,8 +63,9 @@ int load_inspect(const char *path, char **ret_note, struct err *err) {
 
 typedef const trl_plugin *(*entry_fn)(uint32_t);
 
-static int map_code(const char *path, const trl_plugin **ret, struct err *err) {
-    void *dl = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+/* file: by what it is mapped, path: how messages call it. */
+static int map_code(const char *path, const char *file, const trl_plugin **ret, struct err *err) {
+    void *dl = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!dl) {
         const char *why = dlerror();
         return err_set(
@@ -99,7 +103,8 @@ static int take_components(struct library *l, struct err *err) {
     return 0;
 }
 
-int load_library(const char *path, struct library **ret, struct err *err) {
+int load_library(const char *path, const struct allow *allow, const struct log *log,
+                 struct library **ret, struct err *err) {
     struct buf bytes = BUF_INIT;
     struct arena scratch = ARENA_INIT;
     struct library *l = mem_zalloc(sizeof(*l));
@@ -119,7 +124,14 @@ int load_library(const char *path, struct library **ret, struct err *err) {
     if (rc < 0) {
         goto out;
     }
-    rc = map_code(path, &p, err);
+    rc = allow_check(allow, log, path, buf_str(&bytes), err);
+    if (rc == 0 && allow->trust == PLUG_TRUST_REQUIRE) {
+        rc = allow_seal(path, buf_str(&bytes), l->sealed, err);
+    }
+    if (rc < 0) {
+        goto out;
+    }
+    rc = map_code(path, l->sealed[0] ? l->sealed : path, &p, err);
     if (rc < 0) {
         goto out;
     }

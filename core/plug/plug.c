@@ -33,6 +33,10 @@ struct plug *plug_create(struct loop *loop, const struct log *log, const char *c
     return p;
 }
 
+void plug_allow(struct plug *p, enum plug_trust trust, const struct plug_allowed *at, uint32_t n) {
+    allow_set(&p->registry.allow, trust, at, n);
+}
+
 void plug_destroy(struct plug *p) {
     if (!p) {
         return;
@@ -284,20 +288,20 @@ int plug_inst_create(struct plug *p, const char *kind, const char *name, str con
 
 int plug_inspect_file(const char *path, struct plug_file_info *ret, struct err *err) {
     char *absolute = trust_absolute(path);
-    char *note;
-    int rc = load_inspect(absolute, &note, err);
+    struct plug_file_info info = {.path = absolute};
+    int rc = load_inspect(absolute, &info.note, info.sha256, err);
     if (rc < 0) {
         mem_free(absolute);
         return rc;
     }
-    *ret = (struct plug_file_info){absolute, note, NULL};
+    *ret = info;
     return 0;
 }
 
 void plug_file_info_finish(struct plug_file_info *i) {
     mem_free(i->path);
     mem_free(i->note);
-    *i = (struct plug_file_info){NULL, NULL, NULL};
+    *i = (struct plug_file_info){0};
 }
 
 void plug_list(struct plug *p,

@@ -20,6 +20,14 @@ struct plug_inst; /* an instance of a component, with its host table */
  * borrowed for the life of the plug. */
 struct plug *plug_create(struct loop *loop, const struct log *log, const char *const *dirs,
                          uint32_t n_dirs);
+/* Libraries (by file name without ".so") and the SHA-256 of their files, in hex; copied. REQUIRE:
+ * nothing else is loaded, and what is mapped is a sealed copy of the bytes that were checked. WARN:
+ * the log tells. To be said before the first instance. */
+enum plug_trust { PLUG_TRUST_OFF, PLUG_TRUST_WARN, PLUG_TRUST_REQUIRE };
+struct plug_allowed {
+    const char *library, *sha256;
+};
+void plug_allow(struct plug *p, enum plug_trust trust, const struct plug_allowed *at, uint32_t n);
 /* All instances must be destroyed. */
 void plug_destroy(struct plug *p);
 struct loop *plug_loop(struct plug *p);
@@ -73,6 +81,7 @@ void plug_each(struct plug *p, void (*fn)(void *arg, struct plug_inst *in), void
 struct plug_file_info {
     char *path;               /* owned by the info */
     char *note;               /* JSON of the ELF note, NULL if none */
+    char sha256[65];          /* of the file, in hex */
     const trl_plugin *plugin; /* NULL unless loaded */
 };
 int plug_inspect_file(const char *path, struct plug_file_info *ret,

@@ -92,6 +92,7 @@ void registry_finish(struct registry *r) {
     }
     VEC_FREE(&r->libs);
     VEC_FREE(&r->dirs);
+    allow_finish(&r->allow);
 }
 
 static struct library *find_loaded(const struct registry *r, const char *path) {
@@ -106,12 +107,13 @@ static struct library *find_loaded(const struct registry *r, const char *path) {
 static int load_once(struct registry *r, const char *path, struct library **ret, struct err *err) {
     struct library *l = find_loaded(r, path);
     if (!l) {
-        int rc = load_library(path, &l, err);
+        int rc = load_library(path, &r->allow, r->log, &l, err);
         if (rc < 0) {
             return rc;
         }
         *VEC_ADD(&r->libs) = l;
-        log_info(r->log, "plugin %s %s loaded from %s", l->plugin.id, l->plugin.version, path);
+        log_info(r->log, "plugin %s %s loaded from %s%s%s", l->plugin.id, l->plugin.version, path,
+                 l->sealed[0] ? ", as a sealed copy: " : "", l->sealed);
     }
     *ret = l;
     return 0;

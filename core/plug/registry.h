@@ -7,11 +7,13 @@
 #define TRELLIS_PLUG_REGISTRY_H
 
 #include "base/mem.h"
+#include "plug/allow.h"
 #include "plug/load.h"
 
 struct registry {
     VEC(char *) dirs; /* absolute, in search order, owned */
     VEC(struct library *) libs;
+    struct allow allow;
     const struct log *log;
 };
 

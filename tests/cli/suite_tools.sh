@@ -13,6 +13,13 @@ scalers:
   spreadscaler: {x: 1}
 YAML
 printf 'a: [1\nb: {' >broken.yaml
+cat >allow.yaml <<'YAML'
+store: {plugin: memory}
+plugins:
+  allow:
+    store-memory: 0123456789012345678901234567890123456789012345678901234567890123
+    nats: "12"
+YAML
 printf 'transport: {plugin: nats, password: hidden-word, user: me}\n' >secret.yaml
 show_narrow trellis plugin list
 expect 0 trellis plugin list -o json
@@ -25,6 +32,7 @@ show trellis config check
 show trellis config check "$root/docs/examples/trellis.yaml"
 show trellis config check -c bad.yaml
 expect 5 trellis config check bad.yaml -o json
+show trellis config check allow.yaml
 show trellis config check broken.yaml
 show trellis config check none.yaml
 show trellis config explain
