@@ -105,10 +105,28 @@ static void unlend(trl_str s) {
     }
 }
 
+/* What the call needs: it may outlive the sx_call, which is over at its deadline. */
+struct job {
+    const trl_secrets_v1 *table;
+    enum sx_what what;
+    char *ref[3]; /* owned */
+    size_t key_len;
+    struct guarded *put; /* owned */
+};
+
+static void job_free(void *arg) {
+    struct job *c = arg;
+    guarded_free(c->put);
+    for (int i = 0; i < 3; i++) {
+        mem_free(c->ref[i]);
+    }
+    mem_free(c);
+}
+
 /* On the plugin's thread. */
 static void run(trl_inst *raw, trl_op *op, void *arg) {
-    const struct sx_call *c = arg;
-    const trl_secrets_v1 *t = c->x->table;
+    const struct job *c = arg;
+    const trl_secrets_v1 *t = c->table;
     trl_secret_ref r;
     memset(&r, 0, sizeof(r));
     r.struct_size = sizeof(r);
@@ -143,13 +161,16 @@ void sx_begin_n(struct sx *x, struct sx_call *c, enum sx_what what, const char *
     memset(c, 0, sizeof(*c));
     c->x = x;
     c->what = what;
-    c->ref[0] = mem_alloc(key_len + 1);
-    memcpy(c->ref[0], key, key_len);
-    c->key_len = key_len;
-    c->ref[1] = str_dup(str_c(field));
-    c->ref[2] = str_dup(str_c(version));
-    c->put = put;
-    c->op = op_call(x->in, timeout_ns, &h, run, c, NULL);
+    struct job *j = mem_zalloc(sizeof(*j));
+    j->table = x->table;
+    j->what = what;
+    j->ref[0] = mem_alloc(key_len + 1);
+    memcpy(j->ref[0], key, key_len);
+    j->key_len = key_len;
+    j->ref[1] = str_dup(str_c(field));
+    j->ref[2] = str_dup(str_c(version));
+    j->put = put;
+    c->op = op_call(x->in, timeout_ns, &h, run, j, job_free);
     if (what == SX_FETCH) {
         op_on_secret(c->op, on_secret);
     }
@@ -190,11 +211,7 @@ void sx_cancel(struct sx_call *c) {
 
 void sx_free(struct sx_call *c) {
     guarded_free(c->value);
-    guarded_free(c->put);
     mem_free(c->items);
-    for (int i = 0; i < 3; i++) {
-        mem_free(c->ref[i]);
-    }
     memset(c, 0, sizeof(*c));
 }
 

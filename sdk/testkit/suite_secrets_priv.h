@@ -35,9 +35,6 @@ struct sx_call {
     struct guarded *value; /* of a fetch; owned */
     char (*items)[256];    /* owned */
     uint32_t n_items, cap_items;
-    char *ref[3]; /* key, field, version as they were asked for: owned */
-    size_t key_len;
-    struct guarded *put; /* owned */
 };
 
 /* Writes mark number i: SX_MARK_LEN letters and digits that occur nowhere else. */
