@@ -20,7 +20,7 @@ struct place {
     char *version_key; /* file with the digest's key; NULL: of the sealed file's key */
     int readonly, trim, credential;
     uint8_t *keys;         /* guarded, 64 bytes: the seal's, the digest's; NULL before the start */
-    pthread_mutex_t write; /* one put after another; flock keeps other processes off */
+    pthread_mutex_t write; /* one put, and one look into the sealed file, after another */
 };
 
 /* One thing to do on a thread. Strings are owned. */

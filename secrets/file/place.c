@@ -97,8 +97,21 @@ static int unchanged(const struct task *t, const struct stat *m) {
            m->st_ctim.tv_nsec == t->known.st_ctim.tv_nsec && now.tv_sec - m->st_ctim.tv_sec > 2;
 }
 
-/* The sealed file's records; one that is not there yet has none. meta: zero then. */
+static void *common_alloc(void *ctx, size_t n) {
+    (void)ctx;
+    return x_alloc(n);
+}
+
+static void common_free(void *ctx, void *p) {
+    (void)ctx;
+    free(p);
+}
+
+/* The sealed file's records; one that is not there yet has none. Locked memory is scarce: what is
+ * sealed does not need it. */
 static trl_status open_sealed(struct place *p, int dir, struct safe_bytes *ret, trl_err *err) {
+    static const trl_host_secret_v1 common = {sizeof(common), 0, NULL, common_alloc, common_free};
+    struct safe plain = p->safe;
     struct safe_bytes file = {NULL, 0};
     struct stat meta;
     trl_status st;
@@ -107,10 +120,11 @@ static trl_status open_sealed(struct place *p, int dir, struct safe_bytes *ret, 
     if (fstatat(dir, p->sealed, &meta, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
         return TRL_OK;
     }
-    st = safe_load(&p->safe, dir, p->sealed, SEALED_FILE_MAX, &file, &meta, err);
+    plain.mem = &common;
+    st = safe_load(&plain, dir, p->sealed, SEALED_FILE_MAX, &file, &meta, err);
     if (st == TRL_OK) {
         st = sealed_open(&p->safe, &file, p->keys, p->sealed, ret, err);
-        safe_free(&p->safe, &file);
+        safe_free(&plain, &file);
     }
     if (st == TRL_E_NOTFOUND || st == TRL_E_INVALID) { /* the place, not the reference */
         st = err->code = TRL_E_UNAVAIL;
@@ -170,6 +184,27 @@ static void read_file(struct place *p, struct task *t, int dir) {
     close(fd);
 }
 
+/* Of all that was read; a value within much else is copied out. */
+static void keep_value_only(struct place *p, struct task *t) {
+    struct safe_bytes own = {NULL, 0};
+    if (t->st == TRL_OK && t->want_value && !t->same) {
+        if (t->value.len <= t->value_at.len + 4096) {
+            return;
+        }
+        own.len = t->value_at.len;
+        own.ptr = p->safe.mem->alloc(p->safe.ctx, own.len);
+        if (!own.ptr) {
+            t->st = trl_errf(&t->err, TRL_E_BUSY,
+                             "no memory can be locked: raise the limit (ulimit -l)");
+        } else if (own.len) {
+            memcpy(own.ptr, t->value_at.ptr, own.len);
+        }
+        t->value_at.ptr = own.ptr;
+    }
+    safe_free(&p->safe, &t->value);
+    t->value = own;
+}
+
 void place_read(struct place *p, struct task *t) {
     int dir;
     t->st = safe_key_check((trl_str){t->key, t->key_len}, &t->err);
@@ -181,15 +216,16 @@ void place_read(struct place *p, struct task *t) {
         t->st = t->st == TRL_E_NOTFOUND ? TRL_E_UNAVAIL : t->st;
         return;
     }
-    if (p->sealed) {
+    if (p->sealed) { /* one after another: the records are in locked memory only once */
+        pthread_mutex_lock(&p->write);
         read_sealed(p, t, dir);
+        keep_value_only(p, t);
+        pthread_mutex_unlock(&p->write);
     } else {
         read_file(p, t, dir);
+        keep_value_only(p, t);
     }
     close(dir);
-    if (t->st != TRL_OK || !t->want_value) {
-        safe_free(&p->safe, &t->value);
-    }
 }
 
 /* What the file shall have when one field of it is set: the object with the member replaced. */
@@ -385,6 +421,7 @@ void place_list(struct place *p, struct task *t) {
         trl_str key;
         trl_bytes value;
         size_t at = 0;
+        pthread_mutex_lock(&p->write);
         t->st = open_sealed(p, dir, &plain, &t->err);
         while (t->st == TRL_OK && plain.ptr && sealed_next(&plain, &at, &key, &value)) {
             char name[1100];
@@ -392,6 +429,7 @@ void place_list(struct place *p, struct task *t) {
             add_name(t, name);
         }
         safe_free(&p->safe, &plain);
+        pthread_mutex_unlock(&p->write);
     } else if ((again = fcntl(dir, F_DUPFD_CLOEXEC, 0)) >= 0) {
         walk_names(p, t, dir, again, "", 0);
     }

@@ -9,9 +9,10 @@
 
 #include "../common/safe.h"
 
-#define SEALED_PLAIN_MAX (4u * 1024u * 1024u)
-#define SEALED_OVERHEAD  (17u + 24u + 16u)
-#define SEALED_FILE_MAX  (SEALED_PLAIN_MAX + SEALED_OVERHEAD)
+#define SEALED_PLAIN_MAX                                                                           \
+    (2u * 1024u * 1024u) /* two of them fit into the usual limit of locked memory */
+#define SEALED_OVERHEAD (17u + 24u + 16u)
+#define SEALED_FILE_MAX (SEALED_PLAIN_MAX + SEALED_OVERHEAD)
 
 /* INVALID: not such a file, another key, or damaged. */
 trl_status sealed_open(const struct safe *s, const struct safe_bytes *file, const uint8_t key[32],

@@ -330,6 +330,7 @@ static void test_sealed(void **state) {
     struct tk *tk = tk_create(false);
     struct plug_inst *in;
     uint8_t file[512];
+    char *large = calloc(1, TRL_SECRET_MAX_BYTES);
     size_t n;
     int fd;
     sealed_config(p, "");
@@ -355,6 +356,10 @@ static void test_sealed(void **state) {
     ASK_ST(tk, ask_fetch(tk, in, Q("a")), TRL_E_DENIED);
     write_file(p, "secrets.sealed", file, n, 0600);
     ASK_TEXT(tk, ask_fetch(tk, in, Q("b")), "2");
+    ASK_ST(tk, ask_put(tk, in, Q("large"), large, TRL_SECRET_MAX_BYTES), TRL_OK);
+    ASK_ST(tk, ask_put(tk, in, Q("larger"), large, TRL_SECRET_MAX_BYTES), TRL_E_INVALID);
+    ASK_TEXT(tk, ask_list(tk, in, ""), "a b large ");
+    free(large);
     tk_close(tk, in);
     write_file(p, "key", "ff" KEY_HEX, 64, 0400);
     ask_refused(tk, "file", p->config, "another key", NULL, 0);
