@@ -114,7 +114,7 @@ struct rig *rig_create(const struct rig_options *o) {
         bus_subscribe(r->bus, STR("wadm.status.*.*"), STR_NONE, on_command, r);
     }
     config_defaults(&r->config);
-    r->config.plugin_dirs = mem_array(1, sizeof(char *));
+    r->config.plugin_dirs = ARENA_ARRAY(&r->config.arena, const char *, 1);
     r->config.plugin_dirs[0] = dirs[0];
     r->config.n_plugin_dirs = 1;
     if (o->config) {
@@ -184,7 +184,6 @@ void rig_destroy(struct rig *r) {
     stop_plugin(r, r->transport);
     plug_destroy(r->plug);
     loop_destroy(r->loop);
-    mem_free(r->config.plugin_dirs);
     config_finish(&r->config);
     for (uint32_t i = 0; i < r->told.n; i++) {
         mem_free(r->told.at[i].value);

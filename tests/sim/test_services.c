@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What hosts ask of a control plane: policy and secrets, in wasmCloud's own protocols. Requests
+ * that real hosts sent are replayed from recordings; the rest is made here.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../unit/cmocka_all.h"
+
+#include "rig.h"
+#include "xkey.h"
+
+struct service {
+    struct rig *r;
+    char dir[40], rules[64], seed[64];
+    VEC(char *) changes; /* messages on the changes topic */
+};
+
+static const char no_rules[] = "rules:\n  - name: none\n    match: { app: nobody }\n"
+                               "    verdict: deny\n    message: never\n";
+
+static void write_file(const char *path, const char *text, mode_t mode) {
+    char tmp[80];
+    snprintf(tmp, sizeof(tmp), "%s.new", path);
+    FILE *f = fopen(tmp, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fchmod(fileno(f), mode);
+    fclose(f);
+    assert_int_equal(rename(tmp, path), 0);
+}
+
+static void on_change(void *arg, const struct bus_msg *m) {
+    struct service *s = arg;
+    *VEC_ADD(&s->changes) = str_dup(m->body);
+}
+
+static void transit_seed(char out[NKEY_SEED_LEN + 1]) {
+    uint8_t seed[32];
+    for (int i = 0; i < 32; i++) { /* the recordings' own: bytes 20 to 3f */
+        seed[i] = (uint8_t)(0x20 + i);
+    }
+    nkey_encode_seed(NKEY_CURVE, seed, out);
+}
+
+static void begin(struct service *s, const char *rules) {
+    struct buf config = BUF_INIT;
+    char seed[NKEY_SEED_LEN + 1];
+    *s = (struct service){0};
+    assert_true(sodium_init() >= 0);
+    snprintf(s->dir, sizeof(s->dir), "/tmp/trlserve.XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    snprintf(s->rules, sizeof(s->rules), "%s/rules.yaml", s->dir);
+    snprintf(s->seed, sizeof(s->seed), "%s/transit.seed", s->dir);
+    write_file(s->rules, rules, 0644);
+    transit_seed(seed);
+    write_file(s->seed, seed, 0600);
+    buf_addf(&config,
+             "plugin_dirs: [%s, %s]\n"
+             "policy:\n  backends: { house: { plugin: rules, file: %s } }\n"
+             "  host: [house]\n  secret: [house]\n"
+             "secrets: { fake: secrets-script }\n"
+             "host_services:\n"
+             "  policy: { topic: wasmcloud.policy, changes_topic: wasmcloud.policy.changes }\n"
+             "  secrets: { topic: wasmcloud.secrets, xkey_seed_file: %s }\n",
+             TEST_PLUGIN_DIR, TRELLIS_PLUGIN_DIR, s->rules, s->seed);
+    s->r = rig_create(&(struct rig_options){.hosts = 1, .config = config.ptr});
+    bus_subscribe(s->r->bus, STR("wasmcloud.policy.changes"), STR_NONE, on_change, s);
+    buf_finish(&config);
+}
+
+static void end(struct service *s) {
+    char line[100];
+    rig_destroy(s->r);
+    for (uint32_t i = 0; i < s->changes.n; i++) {
+        mem_free(s->changes.at[i]);
+    }
+    VEC_FREE(&s->changes);
+    snprintf(line, sizeof(line), "rm -rf %s", s->dir);
+    assert_int_equal(system(line), 0);
+}
+
+/* A request with bytes and headers; the reply's strings live in the rig's arena. */
+struct answer {
+    struct rig *r;
+    bool done;
+    trl_status st;
+    str body, header; /* Server-Response-Xkey */
+};
+
+static void on_reply(void *arg, trl_status st, const struct bus_msg *m) {
+    struct answer *a = arg;
+    a->done = true;
+    a->st = st;
+    a->body = m ? arena_str(&a->r->arena, m->body) : STR_NONE;
+    for (uint32_t i = 0; m && i < m->n_headers; i++) {
+        if (str_is(m->headers[i].key, "Server-Response-Xkey")) {
+            a->header = arena_str(&a->r->arena, m->headers[i].value);
+        }
+    }
+}
+
+static bool is_done(void *arg) {
+    return ((struct answer *)arg)->done;
+}
+
+static struct answer request(struct rig *r, const char *subject, str body, str xkey) {
+    struct answer a = {.r = r};
+    trl_label header = {STR("WasmCloud-Host-Xkey"), xkey};
+    struct bus_msg m = {.subject = str_c(subject),
+                        .body = body,
+                        .headers = xkey.ptr ? &header : NULL,
+                        .n_headers = xkey.ptr ? 1 : 0};
+    bus_request(r->bus, &m, 10 * SECOND, on_reply, &a);
+    assert_true(rig_until(r, is_done, &a, 20 * SECOND));
+    assert_int_equal(a.st, TRL_OK);
+    return a;
+}
+
+/* Recordings */
+
+static char *read_recording(const char *name) {
+    const char *dir = getenv("TRELLIS_FIXTURES");
+    char path[512];
+    struct buf b = BUF_INIT;
+    char chunk[8192];
+    size_t n;
+    if (!dir) {
+        return NULL;
+    }
+    snprintf(path, sizeof(path), "%s/recordings/%s", dir, name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0) {
+        buf_add(&b, chunk, n);
+    }
+    fclose(f);
+    return buf_take(&b);
+}
+
+static void each_request(const char *text, const char *subject,
+                         void (*fn)(struct service *s, const struct node *line), struct service *s,
+                         uint32_t *ret_n) {
+    str rest = str_c(text);
+    while (rest.ptr && rest.len) {
+        str line = str_cut(rest, '\n', &rest);
+        struct arena a = ARENA_INIT;
+        struct node *root = NULL;
+        if (json_parse(line, &a, &root, NULL) == 0 &&
+            str_is(node_text(root, "subject", STR_NONE), subject) && node_get(root, "reply")) {
+            fn(s, root);
+            ++*ret_n;
+        }
+        arena_finish(&a);
+    }
+}
+
+/* Policy */
+
+static const struct node *parse(struct rig *r, str body) {
+    struct node *n = NULL;
+    assert_int_equal(json_parse(body, &r->arena, &n, NULL), 0);
+    return n;
+}
+
+static void replay_policy(struct service *s, const struct node *line) {
+    struct buf b = BUF_INIT;
+    struct jw w;
+    const struct node *data = node_get(line, "data");
+    jw_init(&w, &b, false);
+    jw_node(&w, data);
+    struct answer a = request(s->r, "wasmcloud.policy", buf_str(&b), STR_NONE);
+    const struct node *reply = parse(s->r, a.body);
+    bool v2 = strstr(b.ptr, "hello-v2") != NULL;
+    assert_true(
+        str_eq(node_text(reply, "requestId", STR_NONE), node_text(data, "requestId", STR_NONE)));
+    assert_int_equal(node_get(reply, "permitted")->boolean, !v2);
+    assert_int_equal(node_get(reply, "message") != NULL, v2);
+    buf_finish(&b);
+}
+
+static const char no_v2[] = "rules:\n  - name: no-v2\n    points: [host]\n"
+                            "    match: { image: \"**hello-v2*\" }\n"
+                            "    verdict: deny\n    message: v2 is withdrawn\n";
+
+static void recorded_policy_requests(void **state) {
+    struct service s;
+    uint32_t n = 0;
+    char *text = read_recording("K-policy.jsonl");
+    (void)state;
+    if (!text) {
+        skip();
+    }
+    begin(&s, no_v2);
+    each_request(text, "wasmcloud.policy", replay_policy, &s, &n);
+    assert_true(n >= 10);
+    mem_free(text);
+    end(&s);
+}
+
+static const char start_v2[] =
+    "{\"requestId\":\"r-1\",\"kind\":\"startComponent\",\"version\":\"v1\",\"request\":{"
+    "\"componentId\":\"c\",\"imageRef\":\"reg.example/hello-v2:1\",\"maxInstances\":1,"
+    "\"annotations\":{\"wasmcloud.dev/appspec\":\"shop\"},\"claims\":null},\"host\":{"
+    "\"publicKey\":\"NHOST\",\"lattice\":\"default\",\"labels\":{}}}";
+
+static void a_changed_decision_is_taken_back(void **state) {
+    struct service s;
+    (void)state;
+    begin(&s, no_rules);
+    struct answer a = request(s.r, "wasmcloud.policy", str_c(start_v2), STR_NONE);
+    assert_true(node_get(parse(s.r, a.body), "permitted")->boolean);
+    rig_run(s.r, 40 * SECOND);
+    assert_int_equal(s.changes.n, 0);
+    write_file(s.rules, no_v2, 0644);
+    rig_run(s.r, 10 * SECOND);
+    assert_int_equal(s.changes.n, 1);
+    const struct node *change = parse(s.r, str_c(s.changes.at[0]));
+    assert_true(str_is(node_text(change, "requestId", STR_NONE), "r-1"));
+    assert_false(node_get(change, "permitted")->boolean);
+    assert_non_null(strstr(s.changes.at[0], "v2 is withdrawn"));
+    write_file(s.rules, no_rules, 0644);
+    rig_run(s.r, 10 * SECOND);
+    assert_int_equal(s.changes.n, 2);
+    assert_true(node_get(parse(s.r, str_c(s.changes.at[1])), "permitted")->boolean);
+    end(&s);
+}
+
+static void odd_policy_requests_are_denied_with_a_reason(void **state) {
+    static const char *const odd[] = {"", "[]", "{\"requestId\":\"x\"}",
+                                      "{\"requestId\":\"x\",\"kind\":\"dance\",\"request\":{},"
+                                      "\"host\":{}}",
+                                      "{\"requestId\":\"x\",\"kind\":\"startComponent\","
+                                      "\"version\":\"v9\",\"request\":{},\"host\":{}}"};
+    struct service s;
+    (void)state;
+    begin(&s, no_rules);
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        struct answer a = request(s.r, "wasmcloud.policy", str_c(odd[i]), STR_NONE);
+        const struct node *reply = parse(s.r, a.body);
+        assert_false(node_get(reply, "permitted")->boolean);
+        assert_non_null(strstr(a.body.ptr, "policy request not understood"));
+    }
+    end(&s);
+}
+
+/* Secrets */
+
+static void replay_secret(struct service *s, const struct node *line) {
+    static const char want[] = "{\"secret\":{\"version\":\"7\",\"string_secret\":\"value-of-";
+    str b64 = node_text(node_get(line, "data"), "b64", STR_NONE);
+    str xkey = node_text(node_get(line, "headers"), "WasmCloud-Host-Xkey", STR_NONE);
+    unsigned char body[8192];
+    size_t n = 0;
+    assert_int_equal(sodium_base642bin(body, sizeof(body), b64.ptr, b64.len, NULL, &n, NULL,
+                                       sodium_base64_VARIANT_ORIGINAL),
+                     0);
+    struct answer a =
+        request(s->r, "wasmcloud.secrets.v1alpha1.fake.get", str_n((const char *)body, n), xkey);
+    if (!a.header.len) {
+        fail_msg("%.*s", PSTR(a.body));
+    }
+    assert_true(a.body.len > XKEY_OVERHEAD + sizeof(want));
+    assert_memory_equal(a.body.ptr, "xkv1", 4);
+    a = request(s->r, "wasmcloud.secrets.v1alpha1.fake.get", str_n((const char *)body, n), xkey);
+    assert_non_null(strstr(a.body.ptr, "{\"error\":{\"Other\":")); /* overheard and sent again */
+    assert_int_equal(a.header.len, 0);
+}
+
+static void recorded_secret_requests(void **state) {
+    struct service s;
+    uint32_t n = 0;
+    char *text = read_recording("J-secrets.jsonl");
+    (void)state;
+    if (!text) {
+        skip();
+    }
+    begin(&s, no_rules);
+    struct answer a =
+        request(s.r, "wasmcloud.secrets.v1alpha1.fake.server_xkey", STR(""), STR_NONE);
+    assert_true(str_is(a.body, "XA2YA4WWGZMIBUNO5IZJVX4REE4DQUPNEGRI4O3V5FS5BUWNCZRFI2LE"));
+    each_request(text, "wasmcloud.secrets.v1alpha1.fake.get", replay_secret, &s, &n);
+    assert_true(n >= 20);
+    mem_free(text);
+    end(&s);
+}
+
+/* Tokens of our own making */
+
+static void b64url(struct buf *out, const void *p, size_t n) {
+    char text[2048];
+    sodium_bin2base64(text, sizeof(text), p, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    buf_addf(out, "%s", text);
+}
+
+static char *token(unsigned prefix, const char *metadata, long exp) {
+    unsigned char seed[32] = {7}, pk[32], sk[64], sub[32] = {9}, sig[64];
+    char iss[NKEY_PUBLIC_LEN + 1], subject[NKEY_PUBLIC_LEN + 1];
+    struct buf claims = BUF_INIT, out = BUF_INIT;
+    static const char header[] = "{\"typ\":\"jwt\",\"alg\":\"Ed25519\"}";
+    crypto_sign_seed_keypair(pk, sk, seed);
+    nkey_encode_public(NKEY_ACCOUNT, pk, iss);
+    crypto_sign_seed_keypair(sub, sig, seed);
+    nkey_encode_public(prefix, sub, subject);
+    crypto_sign_seed_keypair(pk, sk, seed);
+    buf_addf(&claims, "{\"jti\":\"a\",\"iat\":1,\"iss\":\"%s\",\"sub\":\"%s\",\"wascap\":%s", iss,
+             subject, metadata);
+    buf_addf(&claims, exp ? ",\"exp\":%ld}" : "}", exp);
+    b64url(&out, header, sizeof(header) - 1);
+    buf_add_c(&out, '.');
+    b64url(&out, claims.ptr, claims.len);
+    crypto_sign_detached(sig, NULL, (const unsigned char *)out.ptr, out.len, sk);
+    buf_add_c(&out, '.');
+    b64url(&out, sig, sizeof(sig));
+    buf_finish(&claims);
+    return buf_take(&out);
+}
+
+#define COMPONENT "{\"name\":\"web\",\"hash\":\"AB\",\"tags\":[],\"prov\":false}"
+#define HOST      "{\"name\":\"h\",\"labels\":{}}"
+
+struct asking {
+    const char *key, *version, *policy;
+    long exp;
+    bool bad_entity, bad_host, wrong_box, no_header, bad_header, no_body, not_json;
+};
+
+/* The reply as a host reads it: opened, or the plain error. */
+static char *ask(struct service *s, const struct asking *q) {
+    struct xkey own;
+    uint8_t server[32], peer[32];
+    char own_text[NKEY_PUBLIC_LEN + 1];
+    struct buf plain = BUF_INIT;
+    char *entity = token(NKEY_MODULE, COMPONENT, q->exp), *host = token(NKEY_SERVER, HOST, 0);
+    xkey_generate(&own);
+    xkey_public_text(own.pub, own_text);
+    assert_true(
+        xkey_parse_public(STR("XA2YA4WWGZMIBUNO5IZJVX4REE4DQUPNEGRI4O3V5FS5BUWNCZRFI2LE"), server));
+    buf_addf(&plain,
+             "{\"key\":\"%s\",\"field\":null,\"version\":%s,\"context\":{\"entity_jwt\":\"%s%s\","
+             "\"host_jwt\":\"%s%s\",\"application\":{\"name\":\"shop\",\"policy\":\"%s\"}}}",
+             q->key, q->version ? q->version : "null", entity, q->bad_entity ? "x" : "", host,
+             q->bad_host ? "x" : "", q->policy ? q->policy : "{}");
+    if (q->not_json) {
+        plain.ptr[0] = '#';
+    }
+    uint8_t box[8192];
+    assert_true(xkey_seal(&own, server, plain.ptr, plain.len, box));
+    if (q->wrong_box) {
+        box[60] ^= 1;
+    }
+    struct answer a =
+        request(s->r, "wasmcloud.secrets.v1alpha1.fake.get",
+                q->no_body ? STR("") : str_n((const char *)box, plain.len + XKEY_OVERHEAD),
+                q->no_header    ? STR_NONE
+                : q->bad_header ? STR("XNOKEY")
+                                : str_c(own_text));
+    buf_finish(&plain);
+    mem_free(entity);
+    mem_free(host);
+    if (!a.header.len) {
+        return str_dup(a.body);
+    }
+    assert_true(xkey_parse_public(a.header, peer));
+    char *opened = mem_zalloc(a.body.len);
+    assert_true(xkey_open(&own, peer, a.body.ptr, a.body.len, (uint8_t *)opened));
+    return opened;
+}
+
+static void expect(struct service *s, const struct asking *q, const char *want) {
+    char *got = ask(s, q);
+    if (!strstr(got, want)) {
+        fail_msg("%s: wanted %s, got %s", q->key, want, got);
+    }
+    mem_free(got);
+}
+
+static void every_answer_of_the_protocol(void **state) {
+    struct service s;
+    (void)state;
+    begin(&s, no_rules);
+    expect(&s, &(struct asking){.key = "prod/db"},
+           "{\"secret\":{\"version\":\"7\",\"string_secret\":\"value-of-prod/db\","
+           "\"binary_secret\":null}}");
+    expect(&s, &(struct asking){.key = "bytes"},
+           "\"string_secret\":null,\"binary_secret\":[0,255,10,200]}}");
+    expect(&s, &(struct asking){.key = "missing"}, "{\"error\":\"SecretNotFound\"}");
+    expect(&s, &(struct asking){.key = "denied"}, "{\"error\":\"Unauthorized\"}");
+    expect(&s, &(struct asking){.key = "invalid"}, "{\"error\":\"InvalidRequest\"}");
+    expect(&s, &(struct asking){.key = "down"}, "{\"error\":{\"UpstreamError\":");
+    expect(&s, &(struct asking){.key = "a", .bad_entity = true},
+           "{\"error\":{\"InvalidEntityJWT\":");
+    expect(&s, &(struct asking){.key = "a", .exp = 5}, "{\"error\":{\"InvalidEntityJWT\":");
+    expect(&s, &(struct asking){.key = "a", .bad_host = true}, "{\"error\":{\"InvalidHostJWT\":");
+    expect(&s, &(struct asking){.key = "a", .wrong_box = true}, "{\"error\":\"DecryptionError\"}");
+    expect(&s, &(struct asking){.key = "a", .no_header = true}, "{\"error\":\"InvalidHeaders\"}");
+    expect(&s, &(struct asking){.key = "a", .bad_header = true}, "{\"error\":\"InvalidXKey\"}");
+    expect(&s, &(struct asking){.key = "a", .no_body = true}, "{\"error\":\"InvalidPayload\"}");
+    expect(&s, &(struct asking){.key = "a", .not_json = true}, "{\"error\":\"InvalidRequest\"}");
+    expect(&s, &(struct asking){.key = "", .version = "7"}, "{\"error\":\"InvalidRequest\"}");
+    expect(&s, &(struct asking){.key = "a", .version = "\"3\"", .policy = "[1"},
+           "{\"error\":{\"PolicyError\":");
+    struct answer a = request(s.r, "wasmcloud.secrets.v1alpha1.fake.dance", STR("x"), STR_NONE);
+    assert_non_null(strstr(a.body.ptr, "unknown operation"));
+    end(&s);
+}
+
+static void grants_are_the_policys(void **state) {
+    struct service s;
+    (void)state;
+    begin(&s, "rules:\n  - name: vaults\n    points: [secret]\n"
+              "    match: { secret: { key: \"prod/**\" } }\n    unless: { app: billing }\n"
+              "    verdict: deny\n    message: only billing reads prod\n");
+    expect(&s, &(struct asking){.key = "dev/db"}, "value-of-dev/db");
+    expect(&s, &(struct asking){.key = "prod/db"}, "{\"error\":\"Unauthorized\"}");
+    const struct node *log = rig_request(s.r, "trellis.api._.policy.log", "{\"verdict\":\"deny\"}");
+    struct buf b = BUF_INIT;
+    struct jw w;
+    jw_init(&w, &b, false);
+    jw_node(&w, log);
+    assert_non_null(strstr(b.ptr, "read prod/db of fake"));
+    assert_null(strstr(b.ptr, "value-of"));
+    buf_finish(&b);
+    end(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recorded_policy_requests),
+        cmocka_unit_test(a_changed_decision_is_taken_back),
+        cmocka_unit_test(odd_policy_requests_are_denied_with_a_reason),
+        cmocka_unit_test(recorded_secret_requests),
+        cmocka_unit_test(every_answer_of_the_protocol),
+        cmocka_unit_test(grants_are_the_policys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
