@@ -11,7 +11,8 @@
 struct watcher {
     struct watcher *next;
     trl_op *op;
-    int owed; /* a change that the core did not take yet */
+    int owed;  /* a change that the core did not take yet */
+    int fresh; /* has heard nothing: what happened while it was on its way here is not known */
 };
 
 struct watch {
@@ -52,10 +53,13 @@ static void tell(struct watch *w, struct watcher *one) {
     one->owed = w->host->op_emit(one->op, item) == TRL_E_BUSY;
 }
 
-static void tell_all(struct watch *w, const char *what) {
+static void tell_all(struct watch *w, const char *what, int only_fresh) {
     snprintf(w->what, sizeof(w->what), "%s", what);
     for (struct watcher *one = w->watchers; one; one = one->next) {
-        tell(w, one);
+        if (one->fresh || !only_fresh) {
+            one->fresh = 0;
+            tell(w, one);
+        }
     }
 }
 
@@ -70,6 +74,7 @@ void watch_resume(struct watch *w, trl_op *op) {
 void watch_add(struct watch *w, trl_op *op) {
     struct watcher *one = x_zalloc(sizeof(*one));
     one->op = op;
+    one->fresh = 1;
     one->next = w->watchers;
     if (!w->watchers) {
         w->next_ns = 0; /* look at once */
@@ -118,13 +123,13 @@ static void poll_failed(struct watch *w, const char *why) {
         w->era = 0;
         snprintf(text, sizeof(text), "whether the rules changed is not known any more: %.200s",
                  why);
-        tell_all(w, text);
+        tell_all(w, text, 0);
     }
 }
 
 static void poll_worked(struct watch *w, uint64_t revision) {
     const char *of = w->opts->revision_path ? "revision" : "policies";
-    int changed = w->seen && revision != w->revision, first = !w->seen;
+    int changed = w->seen && revision != w->revision;
     char text[300];
     http_worked(w->http);
     w->failed = 0;
@@ -133,14 +138,9 @@ static void poll_worked(struct watch *w, uint64_t revision) {
     if (changed || !w->era) {
         w->era = ++w->last_era;
     }
-    if (changed) {
-        snprintf(text, sizeof(text), "the %s of %.150s changed", of, w->opts->url);
-        tell_all(w, text);
-    } else if (first) { /* what happened between the beginning and now is not known */
-        snprintf(text, sizeof(text), "the %s of %.150s was seen for the first time", of,
-                 w->opts->url);
-        tell_all(w, text);
-    }
+    snprintf(text, sizeof(text), "the %s of %.150s %s", of, w->opts->url,
+             changed ? "changed" : "was seen for the first time");
+    tell_all(w, text, !changed);
 }
 
 static void on_poll(struct http_req *r, const struct http_answer *a) {
