@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "engine/engine_priv.h"
 #include "plug/op.h"
+#include "plug/watch.h"
 
 #define ANSWER_NS        (10 * NS_PER_S)  /* a host's reply */
 #define UPDATE_NS        (180 * NS_PER_S) /* the driver's whole sequence */
@@ -358,7 +359,10 @@ static void send(struct engine *e, const struct plan_action *a) {
     record(s, 1, STR_NONE);
     struct op_handler h = {.on_done = on_answer, .arg = s};
     s->op = op_begin(e->env.driver, a->verb == TRL_DO_UPDATE ? UPDATE_NS : ANSWER_NS, &h);
+    struct watch w;
+    watch_enter(e->env.driver, &w);
     e->driver->apply(plug_inst_raw(e->env.driver), s->op, &x);
+    watch_leave(e->env.driver, &w, "apply");
 }
 
 /* Removals that no API call asked for: at most max(10, 10 %) of the lattice a minute. */

@@ -8,6 +8,7 @@
  */
 #include "engine/engine_priv.h"
 #include "plug/op.h"
+#include "plug/watch.h"
 
 #define DEFAULT_INTERVAL_NS (30 * NS_PER_S)
 #define PROBE_NS            (5 * NS_PER_S)
@@ -97,7 +98,10 @@ bool hostlife_probe(struct engine *e, uint32_t slot) {
     *VEC_ADD(&e->probes) = p;
     struct op_handler h = {.on_done = on_probed, .arg = p};
     p->op = op_begin(e->env.driver, PROBE_NS, &h);
+    struct watch w;
+    watch_enter(e->env.driver, &w);
     e->driver->probe(plug_inst_raw(e->env.driver), p->op, str_c(e->id), id);
+    watch_leave(e->env.driver, &w, "probe");
     return true;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "engine/engine_priv.h"
 #include "plug/op.h"
+#include "plug/watch.h"
 
 #define RESYNC_TIMEOUT_NS (30 * NS_PER_S)
 #define READ_TIMEOUT_NS   (10 * NS_PER_S)
@@ -75,7 +76,10 @@ void engine_read_configs(struct engine *e) {
     struct op_handler h = {.on_done = on_read, .arg = e};
     e->reading = true;
     e->read_op = op_begin(e->env.driver, READ_TIMEOUT_NS, &h);
+    struct watch w;
+    watch_enter(e->env.driver, &w);
     e->driver->read_configs(plug_inst_raw(e->env.driver), e->read_op, str_c(e->id), names, n);
+    watch_leave(e->env.driver, &w, "read_configs");
     mem_free(names);
     map_clear(&e->unread);
 }
@@ -128,7 +132,10 @@ void engine_resync(struct engine *e) {
     e->syncing = true;
     struct op_handler h = {.on_done = on_resynced, .arg = e};
     e->resync_op = op_begin(e->env.driver, RESYNC_TIMEOUT_NS, &h);
+    struct watch w;
+    watch_enter(e->env.driver, &w);
     e->driver->resync(plug_inst_raw(e->env.driver), e->resync_op, str_c(e->id));
+    watch_leave(e->env.driver, &w, "resync");
 }
 
 /* A link or config request that nobody answered may have been carried out, or may be yet, by a

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "plug/bus_priv.h"
+#include "plug/inst_priv.h"
+#include "plug/watch.h"
 
 static void release(struct bus *b) {
     if (--b->refs == 0) {
@@ -38,6 +40,8 @@ enum bus_fn {
     BUS_FORGET,
     BUS_INFO
 };
+static const char *const names[] = {"publish",    "request", "request_many", "subscribe",
+                                    "watch_link", "forget",  "info"};
 
 struct bus_args {
     const trl_transport_v1 *t;
@@ -109,6 +113,7 @@ static trl_op *call(struct bus *b, enum bus_fn fn, const trl_msg *m, int64_t tim
     if (m) {
         a.msg = *m;
     }
+    b->in->doing = names[fn];
     if (b->direct) {
         return op_call(b->in, timeout_ns, h, run, &a, NULL);
     }
@@ -277,7 +282,10 @@ static void small(struct bus *b, enum bus_fn fn, const trl_msg *m, const struct 
 void bus_publish(struct bus *b, const struct bus_msg *m) {
     trl_msg msg = to_msg(m);
     if (b->direct && plug_inst_ready(b->in)) {
+        struct watch w;
+        watch_enter(b->in, &w);
         b->t->publish(b->raw, NULL, &msg);
+        watch_leave(b->in, &w, "publish");
         return;
     }
     struct op_handler nobody = {0};

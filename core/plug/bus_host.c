@@ -2,6 +2,7 @@
 #include "plug/bus_priv.h"
 #include "plug/inst_priv.h"
 #include "plug/negotiate.h"
+#include "plug/watch.h"
 
 /* The bus as plugins see it. Every request, subscription and watcher belongs to the instance that
  * made it and ends with it. An id is a slot and how often it was used. */
@@ -167,6 +168,7 @@ static void host_publish(void *ctx, const trl_msg *m) {
 static void on_reply(void *arg, trl_status st, const struct bus_msg *m) {
     struct slot *s = arg;
     void (*fn)(void *, trl_status, const trl_msg *) = s->on_reply;
+    struct plug_inst *owner = s->owner;
     void *fn_arg = s->arg;
     trl_msg msg;
     if (m) {
@@ -175,7 +177,10 @@ static void on_reply(void *arg, trl_status st, const struct bus_msg *m) {
     if (!m || !s->many) {
         free_slot(s);
     }
+    struct watch w;
+    watch_enter(owner, &w);
     fn(fn_arg, st, m ? &msg : NULL);
+    watch_leave(owner, &w, "the answer to a request");
 }
 
 static uint64_t request(void *ctx, const trl_msg *m, int64_t timeout_ns,
@@ -212,7 +217,11 @@ static uint64_t host_request_many(void *ctx, const trl_msg *m, int64_t timeout_n
 static void on_msg(void *arg, const struct bus_msg *m) {
     struct slot *s = arg;
     trl_msg msg = to_trl(m);
+    struct plug_inst *owner = s->owner;
+    struct watch w;
+    watch_enter(owner, &w);
     s->on_msg(s->arg, &msg);
+    watch_leave(owner, &w, "a message's function");
 }
 
 static uint64_t host_subscribe(void *ctx, trl_str subject, trl_str queue,

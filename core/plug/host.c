@@ -3,6 +3,7 @@
 
 #include "plug/inst_priv.h"
 #include "plug/must.h"
+#include "plug/watch.h"
 
 static struct plug_inst *inst_of(void *ctx) {
     struct plug_inst *in = ctx;
@@ -93,7 +94,10 @@ static void on_post(void *arg) {
     struct post p = *(struct post *)arg;
     mem_free(arg);
     if (!p.in->leaked) {
+        struct watch w;
+        watch_enter(p.in, &w);
         p.fn(p.arg);
+        watch_leave(p.in, &w, "a posted function");
     }
     gate_ran(p.in->gate);
     inst_progress(p.in);
@@ -160,8 +164,12 @@ static void on_host_timer(void *arg) {
     struct host_timer *h = arg;
     void (*fn)(void *) = h->fn;
     void *fn_arg = h->arg;
+    struct plug_inst *in = h->owner->in;
+    struct watch w;
     release_timer(h);
+    watch_enter(in, &w);
     fn(fn_arg);
+    watch_leave(in, &w, "a timer's function");
 }
 
 static uint64_t host_timer_start(void *ctx, int64_t delay_ns, void (*fn)(void *arg), void *arg) {

@@ -5,6 +5,7 @@
 #include "plug/inst_priv.h"
 #include "plug/must.h"
 #include "plug/negotiate.h"
+#include "plug/watch.h"
 
 /* Known to LeakSanitizer only: what a stuck plugin may still touch is kept on purpose. */
 void __lsan_ignore_object(const void *p) __attribute__((weak));
@@ -65,7 +66,10 @@ void plug_inst_start(struct plug_inst *in, int64_t timeout_ns,
     trl_op *op = op_internal(in, timeout_ns, &h);
     in->start_op = op;
     if (in->component->start) {
+        struct watch w;
+        watch_enter(in, &w);
         in->component->start(in->raw, op);
+        watch_leave(in, &w, "start");
     } else {
         in->host.op_done(op, TRL_OK, (trl_bytes){NULL, 0}, NULL);
     }
@@ -174,7 +178,10 @@ static void begin_stop(void *arg) {
     if (in->component->stop) {
         struct op_handler h = {.on_done = on_stop_done, .arg = in};
         in->stop_op = op_internal(in, 0, &h);
+        struct watch w;
+        watch_enter(in, &w);
         in->component->stop(in->raw, in->stop_op);
+        watch_leave(in, &w, "stop");
     }
     inst_progress(in);
 }

@@ -108,6 +108,9 @@ struct plug_inst {
     uint32_t n_calls; /* threaded calls and jobs under way */
     uint32_t husks;
     struct plug_counts counts;
+    const char *doing; /* the function that op_call is about to call; NULL: unnamed */
+    int64_t slow_said_ns;
+    uint32_t slow_unsaid;
     bool warned_refused, warned_husks, warned_kind;
     atomic_bool warned_closed;
 
@@ -150,6 +153,7 @@ void inst_progress(struct plug_inst *in);
 void inst_init_grace(struct plug_inst *in);
 /* "store/1 'file' (org.x 1.0)"; in buf. */
 const char *inst_name(const struct plug_inst *in, char *buf, size_t cap);
+int64_t *plug_watch_inside(struct plug *p); /* watch.c's */
 void inst_on_stopped(struct plug_inst *in, void (*fn)(void *arg, struct plug_inst *in), void *arg);
 void inst_forget_hook(struct plug_inst *in, void (*fn)(void *arg, struct plug_inst *in), void *arg);
 /* Runs fn(arg) on the instance's threads; stop() waits until inst_job_over() on the loop. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "plug/inst_priv.h"
 #include "plug/op.h"
 
 /* A store that is silent for that long is not waited for: an API call has an answer by then. */
@@ -11,6 +12,7 @@
 #define LIST_NS   120000000000ll
 
 enum kv_fn { KV_GET, KV_PUT, KV_DEL, KV_BATCH, KV_LIST, KV_WATCH, KV_INFO };
+static const char *const names[] = {"get", "put", "del", "batch", "list", "watch", "info"};
 
 struct kv_watch { /* any request; of a watch the caller holds it */
     struct kv *kv;
@@ -229,6 +231,7 @@ static struct kv_watch *start(struct kv *k, const struct kv_watch *want, struct 
     a->t = k->t;
     bool items = a->fn == KV_GET || a->fn == KV_LIST || a->fn == KV_WATCH;
     struct op_handler h = {.on_done = on_done, .on_item = items ? on_item : NULL, .arg = r};
+    k->in->doing = names[a->fn];
     if (plug_inst_component(k->in)->thread_model == TRL_LOOP) {
         r->op = op_call(k->in, timeout_ns, &h, run, a, NULL);
     } else {

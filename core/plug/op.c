@@ -6,6 +6,7 @@
 #include "plug/inst_priv.h"
 #include "plug/must.h"
 #include "plug/negotiate.h"
+#include "plug/watch.h"
 
 /* Freed ops rest before they are used again, so that a plugin's late second completion meets one
  * that is DONE, not somebody else's. */
@@ -391,13 +392,18 @@ static void call_job(void *arg) {
 trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
                 void (*call)(trl_inst *in, trl_op *op, void *arg), void *arg,
                 void (*free_arg)(void *arg)) {
+    const char *what = in->doing ? in->doing : "an operation";
+    in->doing = NULL;
     trl_op *op = begin(in, timeout_ns, h);
     in->n_ops++;
     if (in->state != INST_READY) {
         refuse(op);
         op_unref(op); /* the plugin never sees it */
     } else if (!in->threads) {
+        struct watch w;
+        watch_enter(in, &w);
         call(in->raw, op, arg);
+        watch_leave(in, &w, what);
     } else {
         struct call *c = mem_alloc(sizeof(*c));
         *c = (struct call){op, call, arg, free_arg};

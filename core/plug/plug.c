@@ -10,6 +10,7 @@
 #include "plug/negotiate.h"
 #include "plug/registry.h"
 #include "plug/trust.h"
+#include "plug/watch.h"
 
 #define POOL_THREADS 8u /* each of the two pools; threads are made when needed */
 
@@ -21,6 +22,7 @@ struct plug {
     struct workers
         *calls;           /* PARALLEL instances; apart from the other, so that neither starves it */
     struct workers *work; /* host.work/1 */
+    int64_t inside_ns;    /* watch.c: what calls inside the present one took */
     bool stuck;           /* an instance was given up: a thread may never come back */
 };
 
@@ -49,6 +51,10 @@ void plug_destroy(struct plug *p) {
         VEC_FREE(&p->instances);
         mem_free(p);
     }
+}
+
+int64_t *plug_watch_inside(struct plug *p) {
+    return &p->inside_ns;
 }
 
 struct loop *plug_loop(struct plug *p) {
@@ -227,7 +233,10 @@ static int make_raw(struct plug_inst *in, str config, struct err *err) {
     char name[160];
     trl_err e = {.struct_size = sizeof(e)};
     inst_name(in, name, sizeof(name));
+    struct watch w;
+    watch_enter(in, &w);
     trl_status st = in->component->create(&in->host, config, &in->raw, &e);
+    watch_leave(in, &w, "create");
     if (st != TRL_OK) {
         int rc = err_from_trl(err, st, &e);
         err_wrap(err, "%s", name);

@@ -73,6 +73,7 @@ bool plug_inst_ready(const struct plug_inst *in); /* started, and not being stop
 struct plug_counts {
     uint64_t by_status[PLUG_STATUSES]; /* [-status] */
     int64_t spent_ns;                  /* from begin to the answer, all together */
+    uint64_t slow;                     /* calls that kept the loop for more than 100 ms */
 };
 const struct plug_counts *plug_inst_counts(const struct plug_inst *in);
 void plug_each(struct plug *p, void (*fn)(void *arg, struct plug_inst *in), void *arg);

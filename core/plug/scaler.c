@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plug/scaler.h"
+#include "plug/watch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +45,10 @@ const char *scaler_status_kind(const struct scaler *s) {
 int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, struct err *err) {
     trl_err e = {.struct_size = sizeof(e)};
     trl_scaler_spec *raw = NULL;
+    struct watch w;
+    watch_enter(s->in, &w);
     trl_status st = s->t->compile(s->raw, properties, &raw, &e);
+    watch_leave(s->in, &w, "compile");
     if (st != TRL_OK) {
         return err_from_trl(err, st, &e); /* as it is: it begins with a JSON pointer */
     }
@@ -114,7 +118,10 @@ int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *
             out->reasons[i] = TRL_WHY_NONE;
         }
     }
+    struct watch w;
+    watch_enter(s->in, &w);
     trl_status st = s->t->place(s->raw, sp->raw, &own, out, &e);
+    watch_leave(s->in, &w, "place");
     out->message[sizeof(out->message) - 1] = '\0';
     if (st != TRL_OK) {
         int rc = err_from_trl(err, st, &e);
