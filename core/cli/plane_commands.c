@@ -195,6 +195,25 @@ static void use_processes(struct cli *c, struct config *config, const char *stat
     buf_finish(&dir);
 }
 
+/* A page on loopback, for whoever can read the login file; unless the file says what to extend. */
+static char *use_http(struct cli *c, struct config *config, const char *socket) {
+    const char *listen = cli_option(c, "http");
+    if (config->n_extensions || cli_option(c, "once") || (listen && strcmp(listen, "off") == 0)) {
+        return NULL;
+    }
+    struct buf login = BUF_INIT;
+    buf_addf(&login, "%s.login", socket);
+    config->extensions = ARENA_NEW(&config->arena, struct plugin_choice);
+    config->n_extensions = 1;
+    config->extensions[0] = (struct plugin_choice){STR("http"), STR("{}"), NULL};
+    set_string(config, &config->extensions[0], "listen", listen ? listen : "127.0.0.1:8181");
+    set_string(config, &config->extensions[0], "login_file", login.ptr);
+    config_plugin_set(config, &config->extensions[0], "login", STR("true"));
+    config_plugin_set(config, &config->extensions[0], "any_port",
+                      listen ? STR("false") : STR("true"));
+    return buf_take(&login);
+}
+
 static int up(struct cli *c) {
     struct config config;
     uint64_t hosts = 3;
@@ -230,7 +249,9 @@ static int up(struct cli *c) {
     }
     if (rc == EXIT_DONE) {
         add_dirs(c, &config);
+        char *login = use_http(c, &config, socket);
         struct serve_options o = {.config = &config,
+                                  .login_file = login,
                                   .sim_hosts = processes ? 0 : (uint32_t)hosts,
                                   .sim_lattice = c->lattice,
                                   .manifests = (const char *const *)c->argv,
@@ -239,6 +260,7 @@ static int up(struct cli *c) {
                                   .once = cli_option(c, "once") != NULL,
                                   .always_up = true};
         rc = serve_run(&o);
+        mem_free(login);
     }
     buf_finish(&dir);
     mem_free(state);
@@ -257,6 +279,8 @@ static const struct cli_opt for_up[] = {
     {"memory", 0, NULL, false, "keep nothing"},
     {"once", 0, NULL, false,
      "end when everything is deployed (0), or not in time (1), or wrong (5)"},
+    {"http", 0, "ADDRESS", false,
+     "where the dashboard listens, `off`: nowhere (default: 127.0.0.1:8181 or a free port)"},
     {"config", 'c', "FILE", false, "start from this configuration"},
     {"verbose", 0, NULL, false, "log what happens"},
     {NULL, 0, NULL, false, NULL}};

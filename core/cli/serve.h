@@ -15,6 +15,7 @@ struct serve_options {
     const char *sim_lattice;
     const char *const *manifests; /* files to deploy once it serves */
     uint32_t n_manifests;
+    const char *login_file; /* has the URL of the dashboard; NULL: none */
     bool colour;
     bool always_up; /* `up`, also without hosts and files */
     bool once;      /* end when everything is deployed, or failed */

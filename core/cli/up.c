@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/app_show.h"
@@ -161,11 +162,27 @@ static void send_next(struct up *u) {
     buf_finish(&subject);
 }
 
+/* A link that opens the dashboard once: for the eyes at a terminal, not for log files. */
+static void tell_dashboard(const struct up *u) {
+    struct buf url = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (u->o->login_file && file_read(u->o->login_file, &url, &e) == 0) {
+        if (isatty(STDOUT_FILENO)) {
+            printf("Dashboard (the link works once):  %.*s\n", PSTR(str_trim(buf_str(&url))));
+        } else {
+            printf("Dashboard: a link that works once is in %s\n", u->o->login_file);
+        }
+        fflush(stdout);
+    }
+    buf_finish(&url);
+}
+
 void up_begin(struct up *u) {
     struct err e = ERR_INIT;
     const char *const labels[] = {"zone=a|b|c"};
     const char *const lattices[] = {u->o->sim_lattice};
     struct sim_config c = sim_config_default();
+    tell_dashboard(u);
     c.hosts = u->o->sim_hosts;
     c.lattices = lattices;
     c.n_lattices = 1;

@@ -28,17 +28,24 @@ struct slot {
     void *arg;
 };
 
+struct extension {
+    struct extensions *x;
+    struct plug_inst *inst;
+    bool asked_for; /* by the configuration; else a default */
+};
+
 struct extensions {
     struct plane *plane;
-    struct plug_inst **insts;
+    struct extension *at;
     uint32_t n, n_starting, n_stopping;
     VEC(struct slot *) slots;
     uint64_t epoch;
     bool woken, stopping;
     uint32_t posted; /* turns that will look at this */
     struct health *health;
+    void (*on_ready)(void *arg);
     void (*on_failed)(void *arg, const char *what, const char *text);
-    void *failed_arg;
+    void *arg;
     char *fault; /* owned; told in a turn of its own */
     void (*on_stopped)(void *arg);
     void *stop_arg;
@@ -262,70 +269,85 @@ static void on_published(void *arg, str subject, str body) {
 
 /* Life */
 
-static void on_started(void *arg, trl_status st, const trl_err *te) {
-    struct extensions *x = arg;
-    x->n_starting--;
-    if (st != TRL_OK && !x->stopping) {
-        struct err e = ERR_INIT;
-        err_from_trl(&e, st, te);
-        x->on_failed(x->failed_arg, "extension", e.msg);
+static void one_started(struct extensions *x) {
+    if (--x->n_starting == 0 && !x->fault && !x->stopping) {
+        x->on_ready(x->arg);
     }
 }
 
-static void tell_fault(void *arg) {
+static void tell(void *arg) {
     struct extensions *x = arg;
     x->posted--;
-    if (!x->stopping) {
-        x->on_failed(x->failed_arg, "extension", x->fault);
+    if (x->fault && !x->stopping) {
+        x->on_failed(x->arg, "extension", x->fault);
     }
+    one_started(x);
 }
 
-static bool make(struct extensions *x, const struct plugin_choice *c) {
+static void on_started(void *arg, trl_status st, const trl_err *te) {
+    struct extension *e = arg;
+    struct extensions *x = e->x;
+    struct err err = ERR_INIT;
+    if (st != TRL_OK && !x->stopping) {
+        err_from_trl(&err, st, te);
+        if (e->asked_for && !x->fault) {
+            x->fault = mem_strdup(err.msg);
+            x->on_failed(x->arg, "extension", x->fault);
+        } else {
+            log_warn(x->plane->env.log, "going on without it: %s", err.msg);
+        }
+    }
+    one_started(x);
+}
+
+static void make(struct extensions *x, const struct plugin_choice *c) {
     struct plane *p = x->plane;
+    struct extension *to = &x->at[x->n];
     struct plug_iface ifaces[] = {{TRL_HOST_API_V1, &api_iface, x},
                                   {TRL_HOST_EVENTS_V1, &events_iface, x},
                                   {TRL_HOST_METRICS_V1, &measure_iface, p->measure},
                                   {TRL_HOST_HEALTH_V1, &health_iface, x->health}};
     struct err e = ERR_INIT;
     char *name = str_dup(c->name);
+    *to = (struct extension){.x = x, .asked_for = c->at != NULL};
     int rc = plug_inst_create(p->plug, TRL_KIND_EXTENSION, name, c->config, ifaces,
-                              ARRAY_LEN(ifaces), &x->insts[x->n], &e);
-    if (rc < 0) {
-        x->fault = mem_strdup(e.msg);
-        x->posted++;
-        loop_post(p->env.loop, tell_fault, x);
-    } else {
+                              ARRAY_LEN(ifaces), &to->inst, &e);
+    if (rc == 0) {
         x->n++;
+    } else if (to->asked_for || rc != TRL_E_NOTFOUND) {
+        x->fault = mem_strdup(e.msg);
+    } else {
+        log_info(p->env.log, "going on without it: %s", e.msg);
     }
     mem_free(name);
-    return rc == 0;
 }
 
 struct extensions *
-extensions_start(struct plane *p, void (*on_failed)(void *arg, const char *what, const char *text),
-                 void *arg) {
+extensions_start(struct plane *p, void (*on_ready)(void *arg),
+                 void (*on_failed)(void *arg, const char *what, const char *text), void *arg) {
     const struct config *c = p->env.config;
     if (c->n_extensions == 0) {
         return NULL;
     }
     struct extensions *x = mem_zalloc(sizeof(*x));
     x->plane = p;
+    x->on_ready = on_ready;
     x->on_failed = on_failed;
-    x->failed_arg = arg;
-    x->insts = mem_array(c->n_extensions, sizeof(struct plug_inst *));
+    x->arg = arg;
+    x->at = mem_array(c->n_extensions, sizeof(*x->at));
     x->epoch = rng_next(loop_rng(p->env.loop)) >> 16 | 1;
     x->health = health_create(p);
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < c->n_extensions; i++) {
-        ok = make(x, &c->extensions[i]);
+    for (uint32_t i = 0; !x->fault && i < c->n_extensions; i++) {
+        make(x, &c->extensions[i]);
     }
-    if (ok) {
-        api_watch(p->api, on_published, x);
-        for (uint32_t i = 0; i < x->n; i++) {
-            x->n_starting++;
-            plug_inst_start(x->insts[i], START_NS, on_started, x);
-        }
+    api_watch(p->api, on_published, x);
+    x->n_starting = 1;
+    for (uint32_t i = 0; !x->fault && i < x->n; i++) {
+        x->n_starting++;
+        plug_inst_start(x->at[i].inst, START_NS, on_started, &x->at[i]);
     }
+    x->posted++;
+    loop_post(p->env.loop, tell, x);
     return x;
 }
 
@@ -358,7 +380,7 @@ void extensions_stop(struct extensions *x, void (*done)(void *arg), void *arg) {
     x->n_stopping = 1;
     for (uint32_t i = 0; i < x->n; i++) {
         x->n_stopping++;
-        plug_inst_stop(x->insts[i], all_stopped, x);
+        plug_inst_stop(x->at[i].inst, all_stopped, x);
     }
     loop_post(x->plane->env.loop, all_stopped, x);
 }
@@ -368,7 +390,7 @@ void extensions_finish(struct extensions *x) {
         return;
     }
     for (uint32_t i = 0; i < x->n; i++) {
-        plug_inst_destroy(x->insts[i]);
+        plug_inst_destroy(x->at[i].inst);
     }
     for (uint32_t i = 0; i < x->slots.n; i++) {
         mem_free(x->slots.at[i]->block);
@@ -376,7 +398,7 @@ void extensions_finish(struct extensions *x) {
     }
     VEC_FREE(&x->slots);
     mem_free(x->fault);
-    mem_free(x->insts);
+    mem_free(x->at);
     mem_free(x);
 }
 
@@ -385,5 +407,5 @@ uint32_t extensions_count(const struct extensions *x) {
 }
 
 struct plug_inst *extensions_at(const struct extensions *x, uint32_t i) {
-    return x->insts[i];
+    return x->at[i].inst;
 }

@@ -10,11 +10,12 @@
 
 struct extensions;
 
-/* Creates and starts those of the configuration; NULL when there are none. on_failed: one of them
- * cannot be had; text is one line. */
+/* Creates and starts those of the configuration; NULL when there are none. Then, in a later turn,
+ * one of: on_ready: all of them run (but defaults nobody asked for, which may be missing);
+ * on_failed: one of them cannot be had, text is one line. */
 struct extensions *
-extensions_start(struct plane *p, void (*on_failed)(void *arg, const char *what, const char *text),
-                 void *arg);
+extensions_start(struct plane *p, void (*on_ready)(void *arg),
+                 void (*on_failed)(void *arg, const char *what, const char *text), void *arg);
 /* done runs when none of them runs any more. */
 void extensions_stop(struct extensions *x, void (*done)(void *arg), void *arg);
 /* After the api is gone. NULL is fine. */

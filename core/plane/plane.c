@@ -75,6 +75,13 @@ static int serve_hosts(struct plane *p) {
     return 0;
 }
 
+static void on_extended(void *arg) {
+    struct plane *p = arg;
+    if (p->env.on_ready) {
+        p->env.on_ready(p->env.arg, p);
+    }
+}
+
 static void serve(struct plane *p) {
     if (p->serving || p->failed || serve_hosts(p) < 0) {
         return;
@@ -85,9 +92,9 @@ static void serve(struct plane *p) {
         api_serve(p->api);
     }
     log_info(p->env.log, "serving the API on %.*s", PSTR(p->env.config->api_prefix));
-    p->extensions = extensions_start(p, fail_extension, p);
-    if (p->env.on_ready) {
-        p->env.on_ready(p->env.arg, p);
+    p->extensions = extensions_start(p, on_extended, fail_extension, p);
+    if (!p->extensions) {
+        on_extended(p);
     }
 }
 
@@ -414,129 +421,6 @@ struct plane *plane_create(const struct plane_env *env) {
     loop_timer_init(&p->peer_retry, env->loop, ask_peer, p);
     loop_post(env->loop, begin, p);
     return p;
-}
-
-/* Stop, step by step backwards. */
-
-static void free_scalers(struct plane *p) {
-    for (uint32_t i = 0; i < p->n_scalers; i++) {
-        scaler_destroy(p->scalers[i].scaler);
-        plug_inst_destroy(p->scalers[i].inst);
-        mem_free(p->scalers[i].trait);
-    }
-    mem_free(p->scalers);
-    mem_free(p->aliases);
-}
-
-static void finished(void *arg) {
-    struct plane *p = arg;
-    if (p->transport && p->transport != p->env.transport) {
-        plug_inst_destroy(p->transport);
-    }
-    free_scalers(p);
-    plug_destroy(p->plug);
-    mem_free(p->prefix);
-    mem_free(p->holder);
-    void (*done)(void *) = p->on_stopped;
-    void *done_arg = p->stop_arg;
-    mem_free(p);
-    if (done) {
-        done(done_arg);
-    }
-}
-
-static void stop_transport(void *arg) {
-    struct plane *p = arg;
-    if (p->store && p->store != p->env.store) {
-        plug_inst_destroy(p->store);
-    }
-    bus_destroy(p->bus);
-    if (p->transport && p->transport != p->env.transport) {
-        plug_inst_stop(p->transport, finished, p);
-    } else {
-        loop_post(p->env.loop, finished, p);
-    }
-}
-
-static void gates_stopped(void *arg);
-
-/* Leases that are given back let another instance act at once: they get a moment to go out. */
-static void stop_store(void *arg) {
-    struct plane *p = arg;
-    if (p->kv && !kv_idle(p->kv) && loop_now_ns(p->env.loop) < p->drain_until_ns) {
-        loop_timer_init(&p->peer_retry, p->env.loop, stop_store, p);
-        loop_timer_start(&p->peer_retry, 1000000);
-        return;
-    }
-    plug_inst_destroy(p->driver);
-    gates_stop(p->gates, gates_stopped, p);
-}
-
-static void gates_stopped(void *arg) {
-    struct plane *p = arg;
-    kv_destroy(p->kv);
-    if (p->store && p->store != p->env.store) {
-        plug_inst_stop(p->store, stop_transport, p);
-    } else {
-        stop_transport(p);
-    }
-}
-
-void plane_teardown(struct plane *p) {
-    loop_timer_stop(&p->peer_retry);
-    if (p->peer_call) {
-        bus_call_cancel(p->peer_call);
-    }
-    api_destroy(p->api);
-    if (p->import) {
-        catalog_import_cancel(p->import);
-    }
-    catalog_destroy(p->catalog);
-    lattices_finish(p);
-    extensions_finish(p->extensions);
-    p->extensions = NULL;
-    measure_destroy(p->measure);
-    p->measure = NULL;
-    policy_service_destroy(p->policy_service);
-    secrets_service_destroy(p->secrets_service);
-    gates_finish(p->gates);
-    if (p->driver) {
-        plug_inst_stop(p->driver, stop_store, p);
-    } else {
-        stop_store(p);
-    }
-}
-
-/* What was acknowledged is in the store; what is being written is waited for a little. */
-static void drain(void *arg) {
-    struct plane *p = arg;
-    if (p->catalog && !catalog_idle(p->catalog) && loop_now_ns(p->env.loop) < p->drain_until_ns) {
-        loop_timer_start(&p->peer_retry, 1000000);
-        return;
-    }
-    plane_teardown(p);
-}
-
-static void begin_drain(void *arg) {
-    struct plane *p = arg;
-    loop_timer_stop(&p->peer_retry);
-    loop_timer_init(&p->peer_retry, p->env.loop, drain, p);
-    p->drain_until_ns = loop_now_ns(p->env.loop) + 2000000000ll;
-    drain(p);
-}
-
-void plane_stop(struct plane *p, void (*done)(void *arg), void *arg) {
-    p->stopping = true;
-    p->on_stopped = done;
-    p->stop_arg = arg;
-    if (!p->begun) {
-        return; /* begin() goes on */
-    }
-    if (p->extensions) {
-        extensions_stop(p->extensions, begin_drain, p);
-    } else {
-        begin_drain(p);
-    }
 }
 
 struct api *plane_api(struct plane *p) {

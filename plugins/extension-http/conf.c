@@ -177,6 +177,7 @@ trl_status conf_parse(trl_str json, struct conf *c, trl_err *err) {
     c->login = json_is_boolean(login) ? json_is_true(login) : c->n_tokens == 0;
     c->login_file = dup_or_null(json_string_value(json_object_get(o, "login_file")));
     c->login_role = role ? role_of(role) : ROLE_ADMIN;
+    c->any_port = json_is_true(json_object_get(o, "any_port"));
     c->ui = json_is_boolean(ui) ? json_is_true(ui) : 1;
     c->max_body_bytes = number(limits, "body_bytes", 1u << 20);
     c->max_connections = number(limits, "connections", 256);

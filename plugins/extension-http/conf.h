@@ -21,6 +21,7 @@ struct conf {
     char *listen; /* as written, for messages */
     struct sockaddr_storage addr;
     socklen_t addr_len;
+    int any_port;             /* a free one when that is in use */
     int loopback;             /* reachable from this machine only */
     char *tls_cert, *tls_key; /* files; NULL: no TLS */
     struct conf_token *tokens;

@@ -46,6 +46,20 @@ static char *read_file(const char *path, int private, trl_err *err) {
     return t.len ? text_take(&t) : NULL;
 }
 
+static int bind_socket(int fd, const struct conf *c) {
+    struct sockaddr_storage addr = c->addr;
+    int rc = bind(fd, (const struct sockaddr *)&addr, c->addr_len);
+    if (rc < 0 && errno == EADDRINUSE && c->any_port) {
+        if (addr.ss_family == AF_INET) {
+            ((struct sockaddr_in *)&addr)->sin_port = 0;
+        } else {
+            ((struct sockaddr_in6 *)&addr)->sin6_port = 0;
+        }
+        rc = bind(fd, (const struct sockaddr *)&addr, c->addr_len);
+    }
+    return rc;
+}
+
 static int open_socket(struct trl_inst *in, trl_err *err) {
     const struct conf *c = &in->conf;
     int one = 1;
@@ -58,8 +72,8 @@ static int open_socket(struct trl_inst *in, trl_err *err) {
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
         }
     }
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&c->addr, c->addr_len) < 0 ||
-        listen(fd, BACKLOG) < 0 || getsockname(fd, (struct sockaddr *)&have, &len) < 0) {
+    if (fd < 0 || bind_socket(fd, c) < 0 || listen(fd, BACKLOG) < 0 ||
+        getsockname(fd, (struct sockaddr *)&have, &len) < 0) {
         trl_errf(err, TRL_E_UNAVAIL, "http: cannot listen on %s: %s%s", c->listen, strerror(errno),
                  errno == EADDRINUSE ? ": choose another address in `listen`" : "");
         if (fd >= 0) {

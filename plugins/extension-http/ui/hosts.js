@@ -56,7 +56,7 @@ function box(host, states) {
   return h("li", { class: "host", "data-state": host.state },
     h("button", { type: "button", class: "host-name", onclick: () => showHost(host),
       "aria-label": `${host.name || host.id}, ${host.state}, ${host.instances} instances. ${said}` },
-      h("span", { class: "dot", "data-state": host.state }), host.name || host.id.slice(0, 12),
+      h("span", { class: "dot", "data-state": host.state }), h("span", { class: "name" }, host.name || host.id.slice(0, 12)),
       h("small", null, String(host.instances))),
     h("div", { class: "cells", "aria-hidden": "true" }, cells(host, states)));
 }

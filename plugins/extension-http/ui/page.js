@@ -149,6 +149,9 @@ export function appView(main, name) {
     if (now !== mark) {
       mark = now;
       reading();
+      if (places.childElementCount) {
+        explain();
+      }
     }
   };
   reading();
