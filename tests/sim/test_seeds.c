@@ -36,7 +36,7 @@ struct run {
     uint32_t n_trace;
 };
 
-static void say(struct run *x, const char *fmt, ...) {
+__attribute__((format(printf, 2, 3))) static void say(struct run *x, const char *fmt, ...) {
     va_list ap;
     char *line = x->trace[x->n_trace++ % 64];
     int n = snprintf(line, 120, "%8.3f ", (double)(loop_now_ns(x->r->loop)) / 1e9 - 1000);
