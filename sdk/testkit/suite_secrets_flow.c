@@ -146,13 +146,25 @@ static void pause_ms(struct sx *x, int64_t ms) {
     tk_until_set(x->tk, &over);
 }
 
+/* It goes on by itself. */
+static void watch_after_outage(struct sx *x, struct sx_call *w) {
+    uint32_t n = w->n_items;
+    if (!(x->b->flags & SX_FIXED) && sx_plant(x, "suite/two", "", 0, false) != UINT32_MAX) {
+        sx_wait_items(w, n + 1);
+    }
+}
+
 /* Cut off it says so within the time given, and it is there again when the backend is. */
 void sx_case_outage(struct sx *x) {
-    struct sx_call c;
+    struct sx_call c, w = {.done = true};
     int64_t until;
     trl_status st;
     if (!x->b->outage) {
         return;
+    }
+    if (x->table->watch) {
+        sx_begin(x, &w, SX_WATCH, "suite/two", "", "", 0);
+        sx_wait_items(&w, 1);
     }
     x->b->outage(x->b->ctx, 1);
     for (int i = 0; i < 3; i++) {
@@ -169,6 +181,14 @@ void sx_case_outage(struct sx *x) {
         st = sx_do(x, SX_FETCH, "suite/two", "", "", NULL);
     } while (st != TRL_OK && loop_now_ns(tk_loop(x->tk)) < until);
     TK_CHECK_ST(x->tk, st, TRL_OK);
+    for (uint32_t i = 0; i < w.n_items; i++) {
+        TK_CHECK_F(x->tk, w.items[i][0] != '\0', "an outage is told as a loss of the secret");
+    }
+    if (!w.done) {
+        watch_after_outage(x, &w);
+        sx_cancel(&w);
+    }
+    sx_free(&w);
 }
 
 /* Stopped with all sorts of calls under way: each ends. */

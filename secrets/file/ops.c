@@ -21,7 +21,7 @@ struct watch {
     struct stat known;
     int has_known;
     char seen[VERSION_LEN + 1];
-    int told_once, owed, doubtful; /* owed: the emission was refused; doubtful: one bad look */
+    int told_once, owed; /* owed: the emission was refused */
 };
 
 struct job {
@@ -109,7 +109,6 @@ static void watch_tell(trl_inst *in, struct watch *w) {
 static void watch_looked(trl_inst *in, struct job *j) {
     struct watch *w = j->watch;
     const struct task *t = &j->t;
-    int bad = t->st == TRL_E_UNAVAIL || t->st == TRL_E_BUSY;
     w->job = NULL;
     if (!w->op) {
         watch_free(in, w);
@@ -120,11 +119,9 @@ static void watch_looked(trl_inst *in, struct job *j) {
     if (t->st == TRL_OK && t->same) {
         return;
     }
-    if (bad && !w->doubtful && w->told_once) { /* perhaps half-written: look again first */
-        w->doubtful = 1;
-        return;
+    if (t->st == TRL_E_UNAVAIL || t->st == TRL_E_BUSY) {
+        return; /* half-written, or a disk that does not answer: that says nothing about it */
     }
-    w->doubtful = 0;
     if (!w->told_once || strcmp(w->seen, t->st == TRL_OK ? t->told : "") != 0) {
         snprintf(w->seen, sizeof(w->seen), "%s", t->st == TRL_OK ? t->told : "");
         watch_tell(in, w);

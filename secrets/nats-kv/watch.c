@@ -16,7 +16,7 @@ struct watch {
     char *key;
     uint64_t sub;
     char seen[24]; /* revision as text */
-    int told, owed, doubtful;
+    int told, owed;
     int hinted; /* looks that a hint is still good for */
     int again;  /* a hint came while a look was under way */
 };
@@ -54,16 +54,14 @@ static void on_looked(struct flow *f, trl_status st, const trl_msg *m) {
     if (got.st == TRL_OK) {
         snprintf(now, sizeof(now), "%llu", (unsigned long long)got.seq);
     }
-    if (bad && w->told && !w->doubtful) { /* a hiccup of the server is no news yet */
-        w->doubtful = 1;
-        w->hinted = 1;
-    } else if (!w->told || strcmp(now, w->seen) != 0) {
+    /* Not being able to ask says nothing about the secret. */
+    if (!bad && (!w->told || strcmp(now, w->seen) != 0)) {
         memcpy(w->seen, now, sizeof(now));
-        w->doubtful = 0;
         w->hinted = 0;
         tell(f);
-    } else {
-        w->doubtful = bad;
+    }
+    if (bad) {
+        w->hinted = 1; /* once more soon */
     }
     if (w->again) {
         w->again = 0;

@@ -65,8 +65,8 @@ typedef struct trl_secrets_v1 {
      * that fetch() would give now, as text. Same errors. */
     void (*check)(trl_inst *, trl_op *op, const trl_secret_ref *ref);
     /* Emits the version text (as check) once, and again each time it changes, until cancelled; an
-     * empty item: it is gone or cannot be read now. NULL: the core asks check() from time to time.
-     */
+     * empty item: it is gone or may not be read. Not being able to ask is no news. NULL: the core
+     * asks check() from time to time. */
     void (*watch)(trl_inst *, trl_op *op, const trl_secret_ref *ref);
     void (*cancel)(trl_inst *, trl_op *op); /* complete it soon */
     void (*resume)(trl_inst *, trl_op *op); /* an emission that got TRL_E_BUSY may go on */
