@@ -30,6 +30,7 @@ void run_free(struct run *r) {
     watch_close(u->d->io, &r->sock);
     want_unref(r->want);
     free(r->check_address);
+    free(r->dir);
     free(r->id);
     free(r);
 }
@@ -159,10 +160,10 @@ static void on_sick(void *arg, const char *why) {
 static void begin_checks(struct run *r, int ready) {
     struct trl_inst *d = r->unit->d;
     struct health_spec s = settings_health(want_settings(r->want));
-    char *dir = text_format("%s/runs/%s", d->set.state_dir, r->id);
+    free(r->dir);
+    r->dir = spawn_dir(d, r->id);
     r->health = (struct health){.on_ready = on_healthy, .on_failed = on_sick, .arg = r};
-    health_start(&r->health, d, s, s.address ? s.address : r->check_address, dir, ready);
-    free(dir);
+    health_start(&r->health, d, s, s.address ? s.address : r->check_address, r->dir, ready);
 }
 
 /* Messages of the keeper */
@@ -195,6 +196,8 @@ static void on_run_told(struct run *r, const char *text) {
         r->ready_ns = now_ns(r->unit->d);
         begin_checks(r, 1);
         driver_progress(r->unit->d);
+    } else if (said_ready) { /* before we listened */
+        health_notified(&r->health);
     }
 }
 

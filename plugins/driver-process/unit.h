@@ -52,6 +52,7 @@ struct run { /* one process with its keeper */
     struct health health;
     char why[256];       /* it is stopped because of a failure; else empty */
     char *check_address; /* owned; its own listener, or NULL */
+    char *dir;           /* owned; path of its directory, once it runs */
     int adopted, got_fds;
 };
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #ifndef VERSION
@@ -58,6 +59,20 @@ static int ask_store(const char *address, char *line, size_t cap) {
         close(fd);
     }
     return body ? 0 : -1;
+}
+
+/* Tells whoever waits for it that we serve (health: notify), as sd_notify() does. */
+static void tell_ready(void) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", env("NOTIFY_SOCKET", ""));
+    if (fd >= 0 && a.sun_path[0] &&
+        sendto(fd, "READY=1", 7, 0, (struct sockaddr *)&a, sizeof(a)) < 0) {
+        perror("web: NOTIFY_SOCKET");
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 static void answer(int fd, const char *path) {
@@ -124,6 +139,7 @@ int main(void) {
     }
     printf("web %s: serving %d sockets\n", VERSION, n);
     fflush(stdout);
+    tell_ready();
     sigset_t terms, before;
     sigemptyset(&terms);
     sigaddset(&terms, SIGTERM);

@@ -103,7 +103,8 @@ static char **environment(const struct spec *s) {
     return env;
 }
 
-__attribute__((noreturn)) static void run(const struct spec *s, int out, int err, int tell) {
+__attribute__((noreturn)) static void run(const struct spec *s, int out, int err, int tell,
+                                          pid_t keeper) {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     setsid();
     default_signals();
@@ -122,6 +123,9 @@ __attribute__((noreturn)) static void run(const struct spec *s, int out, int err
     umask(022);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         give_up(tell, "cannot give up privileges");
+    }
+    if (getppid() != keeper) { /* it died before the kernel knew that we shall die with it */
+        _exit(127);
     }
     if (s->dir && chdir(s->dir) < 0) {
         give_up(tell, "cannot enter directory %s", s->dir);
@@ -167,6 +171,7 @@ static int make_cgroup(const struct spec *s, char *why, size_t cap) {
 
 pid_t child_start(const struct spec *s, int out, int err, char *why, size_t cap) {
     int tell[2];
+    pid_t me = getpid();
     if (make_cgroup(s, why, cap) < 0) {
         return -1;
     }
@@ -179,7 +184,7 @@ pid_t child_start(const struct spec *s, int out, int err, char *why, size_t cap)
         high_err = fcntl(err, F_DUPFD_CLOEXEC, HIGH_FD);
     pid_t pid = high < 0 || high_out < 0 || high_err < 0 ? -1 : fork();
     if (pid == 0) {
-        run(s, high_out, high_err, high);
+        run(s, high_out, high_err, high, me);
     }
     int e = errno;
     close(tell[1]);

@@ -325,14 +325,16 @@ static int run_check(const char *dir) {
     if (chdir(dir) < 0 || spec_read(&s, KEEPER_SPEC, why, sizeof(why)) < 0 || !s.check[0]) {
         return 126;
     }
-    s.argv = s.check;
-    s.n_fds = 0;
-    pid_t pid = child_start(&s, null, null, why, sizeof(why));
+    struct spec check = s;
+    check.argv = s.check;
+    check.n_fds = 0;
+    pid_t pid = child_start(&check, null, null, why, sizeof(why));
     while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
         if (sigwait(&set, &signum) == 0 && signum == SIGTERM) {
             kill(-pid, SIGKILL);
         }
     }
+    spec_finish(&s);
     return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 }
 

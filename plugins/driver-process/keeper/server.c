@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +104,11 @@ struct request server_read(struct server *s, int i) {
 
 void server_say(struct server *s, int i, const char *text) {
     for (int k = i < 0 ? 0 : i; k < (i < 0 ? SERVER_CLIENTS : i + 1); k++) {
-        if (s->clients[k] >= 0 && send(s->clients[k], text, strlen(text), MSG_NOSIGNAL) < 0) {
-            leave(s, k); /* who does not read is not served */
+        /* Who does not read is not served. Who left may have asked for more before: that is read.
+         */
+        if (s->clients[k] >= 0 && send(s->clients[k], text, strlen(text), MSG_NOSIGNAL) < 0 &&
+            errno == EAGAIN) {
+            leave(s, k);
         }
     }
 }

@@ -113,6 +113,6 @@ const char *place_script(const struct place *p, const char *name, const char *te
 }
 
 void place_config(const struct place *p, const char *more, char *to, size_t cap) {
-    snprintf(to, cap, "{\"lattice\":\"suite\",\"state_dir\":\"%s\",\"on_stop\":\"stop\"%s}",
-             p->state, more);
+    snprintf(to, cap, "{\"lattice\":\"suite\",\"state_dir\":\"%s\"%s%s}", p->state,
+             strstr(more, "on_stop") ? "" : ",\"on_stop\":\"stop\"", more);
 }
