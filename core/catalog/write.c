@@ -6,37 +6,13 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "catalog/catalog_priv.h"
-#include "catalog/change.h"
+#include "catalog/write_priv.h"
 
 #define WRITE_TRIES    5u
 #define VANISHED_LOOKS 10u
 #define VANISHED_NS    (40 * 1000000ll)
 
-struct write_op {
-    struct catalog *c;
-    struct entry *e;
-    struct write_op *next;
-    struct arena arena; /* owns the strings of change */
-    struct change change;
-    str manifest; /* PUT */
-    catalog_done_fn done;
-    void *arg;
-    uint32_t tries;
-    struct head *head; /* what is being written; NULL: nothing */
-    enum change_act act;
-    struct catalog_result result;
-    str rec_uid;                         /* the version record written so far */
-    uint32_t rec_n, rec_parts, rec_done; /* rec_done: 1: record, 1 + k: and k parts */
-    bool reread;                         /* memory is known, or taken, to be behind */
-    bool looked;                         /* it was read again */
-    uint32_t looks;                      /* for a head that vanished without a word */
-    struct loop_timer pause;
-    bool too_long; /* no key can be made */
-};
-
 static void run(struct write_op *w);
-static void write_record(struct write_op *w);
 
 static str keep(struct write_op *w, str s) {
     return s.ptr ? arena_str(&w->arena, s) : STR_NONE;
@@ -104,40 +80,29 @@ static void finish(struct write_op *w) {
     op_destroy(w);
 }
 
-static void drop_record(struct write_op *w) {
-    if (w->rec_done) {
-        struct app a = {.tenant = w->e->tenant,
-                        .lattice = w->e->lattice,
-                        .name = w->e->name,
-                        .uid = w->rec_uid};
-        collect_version(w->c, &a, w->rec_n);
-        w->rec_done = 0;
-    }
-}
-
-/* known: nothing of this write can be in the store, so its record may go at once. */
-static void fail(struct write_op *w, const char *text, bool known) {
+void write_fail(struct write_op *w, const char *text, bool known) {
     if (known) {
-        drop_record(w);
+        record_drop(w);
     }
     w->result = (struct catalog_result){.code = CATALOG_STORAGE, .err = text};
     finish(w);
 }
 
-static const char *store_text(struct write_op *w, const char *what, trl_status st,
-                              const trl_err *err) {
+const char *write_store_text(struct write_op *w, const char *what, trl_status st,
+                             const trl_err *err) {
     return arena_printf(&w->arena, "the store could not write %s: %s%s%.*s", what, err_name(st),
                         err && err->msg_len ? ": " : "", err ? (int)err->msg_len : 0,
                         err ? err->msg : "")
         .ptr;
 }
 
-static void retry(struct write_op *w, bool reread) {
+void write_retry(struct write_op *w, bool reread) {
     head_destroy(w->head);
     w->head = NULL;
     if (++w->tries >= WRITE_TRIES) {
-        fail(w, "others changed this app at the same time, 5 tries were not enough; try again",
-             true);
+        write_fail(w,
+                   "others changed this app at the same time, 5 tries were not enough; try again",
+                   true);
         return;
     }
     w->reread = reread;
@@ -156,7 +121,7 @@ static void vanished(struct write_op *w) {
         loop_timer_start(&w->pause, VANISHED_NS);
         return;
     }
-    fail(w, "the app's head is gone from the store, and nobody deleted it; try again", true);
+    write_fail(w, "the app's head is gone from the store, and nobody deleted it; try again", true);
 }
 
 static void on_reread(void *arg, trl_status st, const struct kv_entry *x) {
@@ -169,7 +134,7 @@ static void on_reread(void *arg, trl_status st, const struct kv_entry *x) {
     } else if (st == TRL_E_NOTFOUND) { /* lost: what memory has is written back with the change */
         w->e->damaged = false;
     } else {
-        fail(w, store_text(w, "the app's head (re-reading it)", st, NULL), true);
+        write_fail(w, write_store_text(w, "the app's head (re-reading it)", st, NULL), true);
         return;
     }
     w->reread = false;
@@ -214,14 +179,14 @@ static void on_head_written(void *arg, trl_status st, uint64_t revision, const t
     if (st == TRL_OK) {
         commit(w, revision);
     } else if (st == TRL_E_CONFLICT) {
-        retry(w, true);
+        write_retry(w, true);
     } else {
         /* A time-out may hide a success: the record stays, the watch tells how it went. */
-        fail(w, store_text(w, "the app's head", st, err), st == TRL_E_INVALID);
+        write_fail(w, write_store_text(w, "the app's head", st, err), st == TRL_E_INVALID);
     }
 }
 
-static void write_head(struct write_op *w) {
+void write_the_head(struct write_op *w) {
     struct buf text = BUF_INIT;
     struct entry *e = w->e;
     uint64_t expect = e->head || e->damaged ? e->revision : TRL_REV_ABSENT;
@@ -231,89 +196,18 @@ static void write_head(struct write_op *w) {
     }
     head_write(&w->head->app, &text);
     if (text.len > HEAD_MAX_BYTES) {
-        fail(w,
-             arena_printf(&w->arena,
-                          "the list of versions of this app would take %zu bytes, the limit is "
-                          "%u: use shorter version names or delete versions",
-                          text.len, HEAD_MAX_BYTES)
-                 .ptr,
-             true);
+        write_fail(
+            w,
+            arena_printf(&w->arena,
+                         "the list of versions of this app would take %zu bytes, the limit is "
+                         "%u: use shorter version names or delete versions",
+                         text.len, HEAD_MAX_BYTES)
+                .ptr,
+            true);
     } else {
         kv_put(w->c->env.kv, str_c(e->key), buf_str(&text), expect, on_head_written, w);
     }
     buf_finish(&text);
-}
-
-static struct key record_key(const struct write_op *w) {
-    return (struct key){w->rec_done ? KEY_PART : KEY_VERSION,
-                        w->e->tenant,
-                        w->e->lattice,
-                        w->e->name,
-                        w->rec_uid,
-                        w->rec_n,
-                        w->rec_done};
-}
-
-static void record_value(struct write_op *w, struct buf *out) {
-    struct version_record v = {w->rec_n,     w->change.version, w->change.now_ms,
-                               w->rec_parts, w->manifest.len,   w->manifest};
-    if (w->rec_done) {
-        buf_add_str(out, version_part(w->manifest, w->rec_done));
-    } else {
-        version_format(&v, out);
-    }
-}
-
-static void on_record_written(void *arg, trl_status st, uint64_t revision, const trl_err *err) {
-    struct write_op *w = arg;
-    struct key k = record_key(w);
-    struct buf value = BUF_INIT;
-    (void)revision;
-    if (st == TRL_E_CONFLICT && w->rec_done == 0) {
-        /* Somebody claimed this number, and may or may not have written a head. Take the next. */
-        w->change.min_n = w->rec_n + 1;
-        retry(w, true);
-        return;
-    }
-    if (st != TRL_OK) {
-        fail(w, store_text(w, "the version", st, err), true);
-        return;
-    }
-    record_value(w, &value);
-    memory_record(w->c, &k, buf_str(&value), false);
-    buf_finish(&value);
-    w->rec_done++;
-    write_record(w);
-}
-
-/* Record, then its parts, then the head: each when the last is acknowledged. */
-static void write_record(struct write_op *w) {
-    struct buf key = BUF_INIT, value = BUF_INIT;
-    struct key k = record_key(w);
-    if (w->rec_done == w->rec_parts + 1) {
-        write_head(w);
-        return;
-    }
-    key_format(&k, &key);
-    record_value(w, &value);
-    kv_put(w->c->env.kv, buf_str(&key), buf_str(&value), TRL_REV_ABSENT, on_record_written, w);
-    buf_finish(&value);
-    buf_finish(&key);
-}
-
-static void start_record(struct write_op *w) {
-    const struct app *a = &w->head->app;
-    bool have = w->rec_done && str_eq(w->rec_uid, a->uid) && w->rec_n == w->result.n;
-    if (have) {
-        write_head(w);
-        return;
-    }
-    drop_record(w);
-    w->rec_uid = arena_str(&w->arena, a->uid);
-    w->rec_n = w->result.n;
-    w->rec_parts = version_parts(w->manifest.len);
-    w->rec_done = 0;
-    write_record(w);
 }
 
 static bool check_damaged(struct write_op *w) {
@@ -323,11 +217,11 @@ static bool check_damaged(struct write_op *w) {
     if (w->change.kind == CHANGE_DELETE && !w->change.version.ptr) {
         w->result = (struct catalog_result){.code = CATALOG_OK};
         w->act = CHANGE_REMOVE;
-        write_head(w);
+        write_the_head(w);
     } else {
-        fail(w,
-             "the stored record of this app cannot be read; delete the app, or repair the record",
-             true);
+        write_fail(
+            w, "the stored record of this app cannot be read; delete the app, or repair the record",
+            true);
     }
     return true;
 }
@@ -358,12 +252,12 @@ static void run(struct write_op *w) {
         w->reread = true; /* another instance may have written what the watch will tell of */
         run(w);
     } else if (w->act == CHANGE_NOTHING) {
-        drop_record(w);
+        record_drop(w);
         finish(w);
     } else if (w->change.kind == CHANGE_PUT) {
-        start_record(w);
+        record_start(w);
     } else {
-        write_head(w);
+        write_the_head(w);
     }
 }
 
