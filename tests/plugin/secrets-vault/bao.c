@@ -161,6 +161,9 @@ void bao_start(struct bao *b, int tls) {
 
 void bao_pause(struct bao *b, int stopped) {
     kill(b->pid, stopped ? SIGSTOP : SIGCONT);
+    if (stopped) { /* told when its last thread has stopped */
+        waitpid(b->pid, NULL, WUNTRACED);
+    }
 }
 
 void bao_end(struct bao *b) {

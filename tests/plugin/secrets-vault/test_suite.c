@@ -69,7 +69,7 @@ static void run(int tls, int kv) {
     }
     snprintf(config, sizeof(config),
              "{\"address\":\"%s\",\"mount\":\"%s\",\"kv_version\":%d,\"poll_interval_ms\":50,"
-             "\"request_timeout_ms\":3000,\"auth\":{\"token_file\":\"%s\"}%s}",
+             "\"request_timeout_ms\":10000,\"auth\":{\"token_file\":\"%s\"}%s}",
              b.bao.address, b.mount, kv, token_file(&b), tls_part);
     struct suite_secrets s = {
         .component = "vault",
