@@ -267,6 +267,7 @@ static void settle_set(struct ruleset *rs) {
     for (uint32_t i = 0; i < rs->n; i++) {
         rs->points |= rs->rules[i].points;
         for (uint32_t p = 0; p < TRL_POINTS; p++) {
+            rs->n_at[p] += (rs->rules[i].points & AT(p)) != 0;
             rs->abouts[p] |= rs->rules[i].points & AT(p) ? 1u << rs->rules[i].about : 0;
         }
     }
@@ -275,6 +276,7 @@ static void settle_set(struct ruleset *rs) {
 struct ruleset *rules_compile(struct tree_node *tree, const char *source, struct text *err) {
     static const char *const members[] = {"rules", "default", "default_points", NULL};
     struct ruleset *rs = x_zalloc(sizeof(*rs));
+    rs->refs = 1;
     rs->tree = tree;
     rs->source = source;
     if (!only_members(tree, "a file of rules", members, err) || !read_fallback(rs, tree, err) ||
@@ -296,8 +298,13 @@ void blocks_finish(struct blocks *b) {
     free(b->at);
 }
 
+struct ruleset *rules_ref(struct ruleset *rs) {
+    rs->refs++;
+    return rs;
+}
+
 void rules_free(struct ruleset *rs) {
-    if (!rs) {
+    if (!rs || --rs->refs > 0) {
         return;
     }
     for (uint32_t i = 0; i < rs->n; i++) {

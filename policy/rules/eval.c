@@ -130,7 +130,7 @@ void eval(const struct ruleset *rs, const struct facts *f, struct outcome *ret) 
             hit(ret, r, NULL);
         }
         if (spoke) {
-            r->hits++;
+            __atomic_fetch_add(&r->hits, 1, __ATOMIC_RELAXED); /* batches run on several threads */
             ret->ttl_ms = r->ttl_ms < ret->ttl_ms ? r->ttl_ms : ret->ttl_ms;
             spoke_any = true;
         }

@@ -108,21 +108,24 @@ struct rule {
     int32_t verdict;
     bool stop;
     uint32_t ttl_ms;
-    uint64_t hits;
+    uint64_t hits; /* atomic */
 };
 
-struct ruleset {
+struct ruleset { /* never changes; references are counted on the loop */
+    uint32_t refs;
     struct tree_node *tree; /* owned */
     const char *source;     /* for texts: the file, or "config"; borrowed */
     struct rule *rules;
     uint32_t n;
     int32_t fallback; /* where no rule speaks */
     uint32_t fallback_points, points;
+    uint32_t n_at[TRL_POINTS];   /* how many rules hold there */
     uint32_t abouts[TRL_POINTS]; /* bit per enum about: which things are asked for at the point */
 };
 
 /* tree: taken, also on failure. NULL: why is in *err ("12:5: text"). */
 struct ruleset *rules_compile(struct tree_node *tree, const char *source, struct text *err);
-void rules_free(struct ruleset *rs); /* NULL is fine */
+struct ruleset *rules_ref(struct ruleset *rs);
+void rules_free(struct ruleset *rs); /* drops a reference, the last one frees; NULL is fine */
 
 #endif

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * policy/1 "rules": rules from a file or from the instance's own config. Everything on the loop;
- * only looking at the file is done elsewhere (source.c).
+ * looking at the file (source.c) and deciding about much (decide.c) is done on the worker pool.
  */
 #include <jansson.h>
 #include <trellis/helper.h>
 
 #include "../../plugins/common/xmem.h"
-#include "eval.h"
+#include "decide.h"
 #include "schema.h"
 #include "source.h"
-
-/* Verdicts of one call that the core could not take yet. */
-struct kept {
-    struct kept *next;
-    trl_op *op;
-    struct text bytes; /* each: a uint64_t length, a verdict */
-    size_t at;         /* what was emitted already */
-};
 
 struct watcher {
     struct watcher *next;
@@ -30,104 +22,20 @@ struct trl_inst {
     char *path; /* owned; NULL: rules of the config */
     struct source *source;
     struct ruleset *rules; /* NULL before start is over */
-    uint64_t revision, decided;
+    uint64_t revision;
     char *fault; /* owned; of the file as it is now, NULL when it is the one in force */
     trl_op *starting;
-    struct facts facts;
-    struct text reasons, scratch;
-    struct kept *kept;
+    struct decider decider;
     struct watcher *watchers;
 };
 
-/* Deciding */
-
-/* TRL_OK; TRL_E_BUSY: it goes into k; TRL_E_CLOSED: nobody listens. */
-static trl_status emit(trl_inst *in, struct kept *k, uint32_t index, const struct outcome *o) {
-    static const trl_verdict room; /* the helper writes there */
-    trl_str reasons = text_str(&in->reasons);
-    trl_status st = TRL_E_BUSY;
-    text_clear(&in->scratch);
-    text_add(&in->scratch, (const char *)&room, sizeof(room));
-    text_add(&in->scratch, reasons.ptr, reasons.len);
-    uint32_t flags = o->stop && o->verdict == TRL_V_DENY ? TRL_VERDICT_STOP : 0;
-    if (k->bytes.len == 0) {
-        st = trl_verdict_emit(in->host, k->op, in->scratch.at, index, o->verdict, flags, o->ttl_ms,
-                              reasons);
-    }
-    if (st == TRL_E_BUSY) {
-        uint64_t len = in->scratch.len;
-        trl_verdict v = {sizeof(v), flags, index, o->verdict, o->ttl_ms, (uint32_t)reasons.len};
-        memcpy(in->scratch.at, &v, sizeof(v));
-        text_add(&k->bytes, (const char *)&len, sizeof(len));
-        text_add(&k->bytes, in->scratch.at, in->scratch.len);
-    }
-    return st;
-}
-
-/* Emits what was kept; true when the call is over. */
-static bool flush(trl_inst *in, struct kept *k) {
-    while (k->at < k->bytes.len) {
-        uint64_t len;
-        memcpy(&len, k->bytes.at + k->at, sizeof(len));
-        trl_bytes item = {k->bytes.at + k->at + sizeof(len), len};
-        trl_status st = in->host->op_emit(k->op, item);
-        if (st == TRL_E_BUSY) {
-            return false;
-        }
-        if (st != TRL_OK) {
-            break;
-        }
-        k->at += sizeof(len) + len;
-    }
-    return true;
-}
-
-static void decide_all(trl_inst *in, struct kept *k, uint32_t point, const void *subjects,
-                       uint32_t n, uint32_t stride) {
-    const struct ruleset *rs = in->rules;
-    for (uint32_t i = 0; i < n; i++) {
-        const trl_subject *s = trl_at(subjects, stride, i);
-        struct outcome o;
-        if (!facts_read(&in->facts, point, s->json, rs->abouts[point])) {
-            char why[128];
-            snprintf(why, sizeof(why),
-                     "subject %u is no JSON object, or has a number beyond 63 "
-                     "bits",
-                     i);
-            trl_op_fail(in->host, k->op, TRL_E_INVALID, why);
-            k->op = NULL;
-            break;
-        }
-        eval(rs, &in->facts, &o);
-        text_clear(&in->reasons);
-        say_reasons(rs, &in->facts, &o, &in->reasons);
-        in->decided++;
-        if (emit(in, k, i, &o) == TRL_E_CLOSED) {
-            break;
-        }
-    }
-    facts_clear(&in->facts);
-}
-
 static void decide(trl_inst *in, trl_op *op, uint32_t point, const void *subjects, uint32_t n,
                    uint32_t stride) {
-    struct kept k = {NULL, op, {0}, 0};
     if (point >= TRL_POINTS) {
         trl_op_fail(in->host, op, TRL_E_UNSUPP, "a point that these rules do not know");
         return;
     }
-    decide_all(in, &k, point, subjects, n, stride);
-    if (k.op && k.bytes.len) { /* resume() goes on */
-        struct kept *later = x_alloc(sizeof(*later));
-        *later = k;
-        later->next = in->kept;
-        in->kept = later;
-        return;
-    }
-    text_finish(&k.bytes);
-    if (k.op) {
-        trl_op_ok(in->host, op);
-    }
+    decider_decide(&in->decider, in->rules, op, point, subjects, n, stride);
 }
 
 static uint32_t points(trl_inst *in) {
@@ -162,16 +70,7 @@ static void end(trl_inst *in, trl_op *op, trl_status st, const char *text) {
             return;
         }
     }
-    for (struct kept **k = &in->kept; *k; k = &(*k)->next) {
-        if ((*k)->op == op) {
-            struct kept *gone = *k;
-            *k = gone->next;
-            text_finish(&gone->bytes);
-            free(gone);
-            trl_op_fail(in->host, op, st, text);
-            return;
-        }
-    }
+    decider_end(&in->decider, op, st, text);
 }
 
 static void cancel(trl_inst *in, trl_op *op) {
@@ -184,16 +83,7 @@ static void resume(trl_inst *in, trl_op *op) {
             tell_change(in, w);
         }
     }
-    for (struct kept **k = &in->kept; *k; k = &(*k)->next) {
-        if ((*k)->op == op && flush(in, *k)) {
-            struct kept *gone = *k;
-            *k = gone->next;
-            text_finish(&gone->bytes);
-            free(gone);
-            trl_op_ok(in->host, op);
-            return;
-        }
-    }
+    decider_resume(&in->decider, op);
 }
 
 /* Information */
@@ -211,13 +101,13 @@ static void info_rule(const struct rule *r, struct text *t) {
             first = false;
         }
     }
-    text_f(t, "],\"spoke\":%llu}", (unsigned long long)r->hits);
+    text_f(t, "],\"spoke\":%llu}", (unsigned long long)__atomic_load_n(&r->hits, __ATOMIC_RELAXED));
 }
 
 static void info(trl_inst *in, trl_op *op) {
     struct text t = {0};
     text_f(&t, "{\"revision\":%llu,\"decided\":%llu,\"file\":", (unsigned long long)in->revision,
-           (unsigned long long)in->decided);
+           (unsigned long long)in->decider.decided);
     text_json(&t, trl_cstr(in->path ? in->path : ""));
     text_c(&t, ",\"fault\":");
     text_json(&t, trl_cstr(in->fault ? in->fault : ""));
@@ -346,9 +236,7 @@ static trl_status take_config(json_t *config, void *arg, trl_err *err) {
 static void destroy(trl_inst *in) {
     source_destroy(in->source);
     rules_free(in->rules);
-    facts_finish(&in->facts);
-    text_finish(&in->reasons);
-    text_finish(&in->scratch);
+    decider_finish(&in->decider);
     free(in->fault);
     free(in->path);
     free(in);
@@ -357,6 +245,7 @@ static void destroy(trl_inst *in) {
 static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_err *err) {
     trl_inst *in = x_zalloc(sizeof(*in));
     in->host = h;
+    decider_init(&in->decider, h);
     trl_status st = with_config(config, err, take_config, in);
     if (st != TRL_OK) {
         destroy(in);
@@ -386,8 +275,7 @@ static void stop(trl_inst *in, trl_op *op) {
     while (in->watchers) {
         end(in, in->watchers->op, TRL_E_CLOSED, "stopped");
     }
-    while (in->kept) {
-        end(in, in->kept->op, TRL_E_CLOSED, "stopped");
+    while (decider_end(&in->decider, NULL, TRL_E_CLOSED, "stopped")) {
     }
     trl_op_ok(in->host, op);
 }

@@ -52,7 +52,7 @@ for bad in point expect member syntax nofile badpoint badapp none; do
 done
 show trellis policy test rules.yaml empty
 show trellis policy test rules.yaml
-show trellis policy test --help
+expect 0 trellis policy test --help
 # The examples of docs/policy.md: those in the text, and those beside it.
 for what in rules cases; do
     awk -v first="$what:" '/^```yaml$/ { inside = 1; text = ""; next } /^```$/ { if (text ~ "^" first) printf "%s", text; inside = 0 }

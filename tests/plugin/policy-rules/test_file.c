@@ -222,21 +222,20 @@ static void on_many(void *arg, trl_status st, const struct policy_verdict *v, co
 }
 
 /* More bytes of reasons than a stream may hold: the rest comes by and by, all of it; and is given
- * up when nobody listens any more. */
-static void test_more_than_the_border_takes(void **state) {
-    struct rig *r = *state;
+ * up when nobody listens any more. name_bytes: long names make subjects that are decided about on
+ * the pool, short ones on the loop. */
+static void say_much(struct rig *r, int name_bytes) {
     struct many m = {r, false}, cancelled = {r, false};
     struct buf rules = BUF_INIT, subject = BUF_INIT;
     str subjects[POLICY_BATCH];
-    buf_add_str(&rules, STR("rules: [{name: a, unless: {image: {registry: r.io}}, verdict: deny, "
-                            "message: \""));
-    for (int i = 0; i < 390; i++) {
-        buf_add_c(&rules, 'x');
-    }
-    buf_add_str(&rules, STR("\"}]\n"));
+    buf_addf(&rules,
+             "rules: [{name: a, unless: {image: {registry: r.io}}, verdict: deny, "
+             "message: \"%0390d\", remedy: \"%0390d\"}]\n",
+             1, 1);
     buf_add_str(&subject, STR("{\"units\":["));
     for (int i = 0; i < 16; i++) {
-        buf_addf(&subject, "%s{\"name\":\"n%0100d\",\"image\":\"i/%0100d\"}", i ? "," : "", i, i);
+        buf_addf(&subject, "%s{\"name\":\"n%0*d\",\"image\":\"i/%0*d\"}", i ? "," : "", name_bytes,
+                 i, name_bytes, i);
     }
     buf_add_str(&subject, STR("]}"));
     for (uint32_t i = 0; i < POLICY_BATCH; i++) {
@@ -249,15 +248,51 @@ static void test_more_than_the_border_takes(void **state) {
         policy_decide(r->in, TRL_POINT_PUT, subjects, POLICY_BATCH, 0, on_many, &cancelled);
     policy_call_cancel(c);
     tk_until_set(r->tk, &m.done);
-    tk_settle(r->tk);
-    TK_CHECK(r->tk, !cancelled.done);
-    policy_decide(r->in, TRL_POINT_PUT, subjects, POLICY_BATCH, 0, on_many, &m);
-    policy_watch_end(r->watch); /* stopped in the middle: teardown checks that nothing is left */
-    r->watch = NULL;
-    policy_call_cancel(policy_decide(r->in, TRL_POINT_PUT, subjects, 1, 0, on_many, &cancelled));
     m.done = false;
+    policy_decide(r->in, TRL_POINT_PUT, subjects, POLICY_BATCH, 0, on_many, &m);
+    put(r, DENY_B); /* the rules it began with are those it ends with */
+    tk_until_count(r->tk, &r->told, 1);
     tk_until_set(r->tk, &m.done);
+    TK_CHECK(r->tk, !cancelled.done);
+    /* Stopped in the middle: the teardown checks that nothing is left. */
+    put(r, rules.ptr);
+    tk_until_count(r->tk, &r->told, 2);
+    c = policy_decide(r->in, TRL_POINT_PUT, subjects, POLICY_BATCH, 0, on_many, &cancelled);
+    policy_call_cancel(c);
     buf_finish(&rules);
+    buf_finish(&subject);
+}
+
+static void test_much_on_the_loop(void **state) {
+    say_much(*state, 1);
+}
+
+static void test_much_on_the_pool(void **state) {
+    say_much(*state, 200);
+}
+
+static void on_error(void *arg, trl_status st, const struct policy_verdict *v, const trl_err *e) {
+    struct rig *r = arg;
+    r->done = true;
+    TK_CHECK(r->tk, !v);
+    TK_CHECK_ST(r->tk, st, TRL_E_INVALID);
+    TK_CHECK_F(r->tk, e && strstr(e->msg, "subject 400 is no JSON object"), "%s", e ? e->msg : "");
+}
+
+/* A plan of many actions with a damaged subject behind it. */
+static void test_damaged_on_the_pool(void **state) {
+    struct rig *r = *state;
+    struct buf subject = BUF_INIT;
+    str subjects[POLICY_BATCH];
+    buf_addf(&subject, "{\"app\":\"%0*d\"}", 20000, 1);
+    for (uint32_t i = 0; i < POLICY_BATCH; i++) {
+        subjects[i] = i == 400 ? STR("{\"app\":") : buf_str(&subject);
+    }
+    put(r, DENY_A);
+    open_rules(r);
+    r->done = false;
+    policy_decide(r->in, TRL_POINT_PUT, subjects, POLICY_BATCH, 0, on_error, r);
+    tk_until_set(r->tk, &r->done);
     buf_finish(&subject);
 }
 
@@ -326,7 +361,9 @@ int main(void) {
         FILE_TEST(test_broken_later),
         FILE_TEST(test_gone_and_back),
         FILE_TEST(test_fifo),
-        FILE_TEST(test_more_than_the_border_takes),
+        FILE_TEST(test_much_on_the_loop),
+        FILE_TEST(test_much_on_the_pool),
+        FILE_TEST(test_damaged_on_the_pool),
         FILE_TEST(test_configs),
         FILE_TEST(test_examples),
     };
