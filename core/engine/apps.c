@@ -113,7 +113,7 @@ void engine_app_changed(struct engine *e, const struct app *head) {
     a = desired_add(&e->d, head->name);
     bool moved = fresh || a->generation != head->generation;
     if (moved) {
-        a->prompted = !fresh || e->synced;
+        a->prompted = !fresh || e->synced || e->loaded;
         a->guarded = false;
         a->known_all = false;
         ledger_forgive(&e->l, a->name);

@@ -6,6 +6,7 @@
 #include "plug/op.h"
 
 #define HOST_TIMEOUT_NS (70 * NS_PER_S)
+#define QUIET_NS        (25 * NS_PER_MS)
 
 int64_t engine_now(const struct engine *e) {
     return loop_now_ns(e->env.loop);
@@ -156,6 +157,26 @@ static void plan_one(struct engine *e, struct desired_app *a) {
     }
 }
 
+/* While the hosts are still being asked: apps that were deployed since, so that no former life left
+ * anything of them on a host that is slow to answer. They wait until no more hosts come. */
+static void plan_ahead(struct engine *e) {
+    for (uint32_t i = 0; i < e->dirty.n; i++) {
+        struct desired_app *a = e->dirty.at[i];
+        if (!a || !inherit_nothing(a) || !e->host_news_ns) {
+            continue;
+        }
+        int64_t took = e->host_news_ns - e->sync_begun_ns;
+        int64_t quiet_at = e->host_news_ns + (4 * took > QUIET_NS ? 4 * took : QUIET_NS);
+        if (quiet_at > engine_now(e)) {
+            engine_wake_at(e, quiet_at);
+            return;
+        }
+        e->dirty.at[i] = NULL;
+        a->dirty = false;
+        plan_one(e, a);
+    }
+}
+
 static void pass(void *arg) {
     struct engine *e = arg;
     e->pass_posted = false;
@@ -164,6 +185,7 @@ static void pass(void *arg) {
         return;
     }
     if (!e->synced) {
+        plan_ahead(e);
         return;
     }
     int64_t begun_ns = engine_now(e);
@@ -197,7 +219,7 @@ void engine_dirty(struct engine *e, struct desired_app *a) {
         a->dirty = true;
         *VEC_ADD(&e->dirty) = a;
     }
-    if (e->synced) {
+    if (e->synced || a->prompted) {
         engine_post_pass(e);
     }
 }
@@ -256,6 +278,10 @@ void engine_set_condition(struct engine *e, str app, str text) {
         a->condition = text.len ? str_dup(text) : NULL;
         engine_dirty(e, a);
     }
+}
+
+void engine_loaded(struct engine *e) {
+    e->loaded = true;
 }
 
 bool engine_synced(const struct engine *e) {

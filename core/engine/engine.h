@@ -68,6 +68,8 @@ bool engine_active(const struct engine *e);
 /* Something worth saying of a deployed app whatever it runs: policy denies it now. Shown with its
  * status until the next generation, or an empty text. Unknown apps are ignored. */
 void engine_set_condition(struct engine *e, str app, str text);
+/* The heads that were stored before are all told: those from now on follow from API calls. */
+void engine_loaded(struct engine *e);
 bool engine_synced(const struct engine *e); /* the first resync is over */
 bool engine_settled(
     const struct engine *e); /* nothing dirty, nothing in flight, nothing to do later but watch */

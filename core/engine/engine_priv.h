@@ -9,7 +9,8 @@
 
 #include "engine/engine.h"
 
-#define NS_PER_S 1000000000ll
+#define NS_PER_S  1000000000ll
+#define NS_PER_MS 1000000ll
 
 struct probe;
 
@@ -36,6 +37,9 @@ struct engine {
     bool inheriting;          /* the resync under way decides about it */
     bool resolving;           /* the one under way is about doubts */
     int64_t wall_offset_ms;
+    int64_t sync_begun_ns; /* the last one */
+    int64_t host_news_ns;  /* when the last host was met; 0: never */
+    bool loaded;           /* heads from now on are news */
     int64_t up_since_ns;   /* our own link */
     int64_t mass_until_ns; /* too many fell silent at once: nobody is given up before */
     int64_t guard_from_ns;
@@ -69,6 +73,8 @@ void engine_read_configs(struct engine *e); /* asks for what is unknown and want
 
 /* inherit.c */
 void inherit_head(struct engine *e, struct desired_app *a, const struct app *head);
+/* Was all of it applied by this life, and just now? */
+bool inherit_nothing(const struct desired_app *a);
 void inherit_planned(struct engine *e, struct desired_app *a, const struct plan *p);
 /* Which of the versions that are gone may be forgotten now; returns how many. */
 uint32_t inherit_settled(const struct engine *e, const struct desired_app *a, const struct plan *p,

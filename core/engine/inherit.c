@@ -31,6 +31,14 @@ void inherit_head(struct engine *e, struct desired_app *a, const struct app *hea
     }
 }
 
+bool inherit_nothing(const struct desired_app *a) {
+    bool nothing = a->prompted && a->cur && a->olds.n == 0;
+    for (uint32_t i = 0; i < a->applied.n && nothing; i++) {
+        nothing = a->applied.at[i].ours;
+    }
+    return nothing;
+}
+
 static bool inheriting(const struct engine *e) {
     return e->inherit_until_ns || e->inheriting;
 }

@@ -28,6 +28,7 @@ void engine_report(struct engine *e, const trl_report *r) {
     bool back = known ? e->o.hosts.at[observed_find_host(&e->o, r->host_id)].suspect
                       : e->synced && !e->syncing && !started;
     uint32_t slot = observed_report(&e->o, r);
+    e->host_news_ns = known ? e->host_news_ns : engine_now(e);
     if (back || started) {
         e->o.hosts.at[slot].warming = back && !started;
         e->o.hosts.at[slot].warm_ns = engine_now(e);

@@ -130,6 +130,7 @@ void engine_resync(struct engine *e) {
         return;
     }
     e->syncing = true;
+    e->sync_begun_ns = engine_now(e);
     struct op_handler h = {.on_done = on_resynced, .arg = e};
     e->resync_op = op_begin(e->env.driver, RESYNC_TIMEOUT_NS, &h);
     struct watch w;

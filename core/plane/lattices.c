@@ -84,6 +84,7 @@ static struct lattice_slot *add(struct plane *p, str tenant, str name, const cha
     map_set(&p->owners, name, s);
     s->engine = engine_create(&env, tenant, name);
     catalog_each(p->catalog, tenant, name, install_app, s);
+    engine_loaded(s->engine);
     s->lease = lease_create(p->env.loop, p->kv, p->env.log, tenant, name, str_c(p->holder),
                             LEASE_NS, on_lease, s);
     return s;
@@ -132,7 +133,9 @@ void lattices_finish(struct plane *p) {
 }
 
 void lattices_app_changed(struct plane *p, const struct app *a) {
-    struct lattice_slot *s = slot_of(p, a->tenant, a->lattice, a->deployed || a->n_applied);
+    /* An app that is only stored is a reason to get to know the lattice: its deploy must not wait.
+     */
+    struct lattice_slot *s = slot_of(p, a->tenant, a->lattice, true);
     if (s) {
         engine_app_changed(s->engine, a);
     }

@@ -145,6 +145,54 @@ static void an_interrupted_undeploy_waits(void **state) {
     rig_destroy(r);
 }
 
+static bool says_deployed(void *arg) {
+    const char *told = map_get(&((struct rig *)arg)->told, STR("shop"));
+    return told && strncmp(told, "deployed", 8) == 0;
+}
+
+static struct rig *rig_unmet(uint32_t hosts) {
+    struct rig *r = rig_create(&(struct rig_options){.seed = 1, .hosts = hosts, .no_plane = true});
+    rig_run(r, 5 * SECOND); /* what the hosts said when they started is not heard */
+    rig_plane_start(r);
+    assert_null(rig_engine(r, D));
+    return r;
+}
+
+/* Answers to the ping are collected for a second: a deploy meanwhile does not wait for that. */
+static void the_first_deploy_in_a_lattice_goes_ahead(void **state) {
+    struct rig *r = rig_unmet(3);
+    char *text = yaml("spreadscaler");
+    (void)state;
+    rig_put(r, D, text);
+    rig_deploy(r, D, "shop");
+    assert_true(rig_until(r, says_deployed, r, SECOND / 5));
+    assert_int_equal(rig_commands(r, D), 6);
+    rig_run(r, 100 * SECOND);
+    assert_int_equal(rig_commands(r, D), 6);
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 3);
+    mem_free(text);
+    rig_destroy(r);
+}
+
+/* But what was deployed in a former life may run on a host that has not answered yet. */
+static void what_was_deployed_before_waits_for_all_answers(void **state) {
+    struct rig *r = rig_create(&(struct rig_options){.seed = 1, .hosts = 3});
+    (void)state;
+    bring_up(r, "spreadscaler");
+    rig_plane_stop(r);
+    rig_run(r, SECOND);
+    world_host_stop(rig_host_running(r, D, "shop-web"), loop_now_ns(r->loop));
+    uint64_t before = rig_commands(r, D);
+    rig_plane_start(r);
+    rig_deploy(r, D, "shop");
+    rig_run(r, SECOND / 2);
+    assert_int_equal(rig_commands(r, D), before);
+    rig_run(r, SECOND);
+    assert_true(rig_commands(r, D) > before);
+    assert_true(rig_until_type(r, D, "shop", "deployed", 10 * SECOND));
+    rig_destroy(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_app_is_forgotten_at_once),
@@ -153,6 +201,8 @@ int main(void) {
         cmocka_unit_test(what_two_versions_share_is_removed_once),
         cmocka_unit_test(a_host_that_was_silent_at_the_start_is_waited_for),
         cmocka_unit_test(an_interrupted_undeploy_waits),
+        cmocka_unit_test(the_first_deploy_in_a_lattice_goes_ahead),
+        cmocka_unit_test(what_was_deployed_before_waits_for_all_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
