@@ -120,3 +120,12 @@ uint32_t lab_changes(const struct lab *l) {
     }
     return n;
 }
+
+void lab_expect(const struct lab *l, const uint32_t *wanted) {
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (l->wanted[i] != wanted[i]) {
+            fail_msg("host %s: %u, not %u (%s)", l->ids[i], l->wanted[i], wanted[i],
+                     l->out.message);
+        }
+    }
+}

@@ -41,5 +41,8 @@ uint64_t lab_sum(const struct lab *l);
 /* Instances wanted on hosts that serve that group. */
 uint64_t lab_group_sum(const struct lab *l, uint32_t group);
 uint32_t lab_changes(const struct lab *l); /* hosts whose count changes */
+/* Fails the test unless these are wanted, in order of the hosts. */
+void lab_expect(const struct lab *l, const uint32_t *wanted);
+#define LAB_EXPECT(l, ...) lab_expect((l), (const uint32_t[]){__VA_ARGS__})
 
 #endif

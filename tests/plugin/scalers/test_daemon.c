@@ -15,16 +15,6 @@ static void place(struct lab *l) {
     lab_place(l, daemon_place);
 }
 
-static void expect(const struct lab *l, const uint32_t *wanted) {
-    for (uint32_t i = 0; i < l->n; i++) {
-        if (l->wanted[i] != wanted[i]) {
-            fail_msg("host %s: %u, not %u (%s)", l->ids[i], l->wanted[i], wanted[i],
-                     l->out.message);
-        }
-    }
-}
-#define EXPECT(l, ...) expect((l), (const uint32_t[]){__VA_ARGS__})
-
 #define ZONE(name) "{\"name\":\"" name "\",\"requirements\":{\"zone\":\"" name "\"}}"
 
 static void test_vectors(void **state) {
@@ -37,7 +27,7 @@ static void test_vectors(void **state) {
              4);
     lab_host(&l, "1", "", 0);
     place(&l);
-    EXPECT(&l, 13); /* a host serves the first spread it matches */
+    LAB_EXPECT(&l, 13); /* a host serves the first spread it matches */
     assert_int_equal(l.group[0], 0);
     assert_int_equal(l.out.failed, 0);
     lab_finish(&l);
@@ -47,12 +37,12 @@ static void test_vectors(void **state) {
     lab_host(&l, "2", "zone=b", 103);
     lab_host(&l, "3", "zone=c", 400);
     place(&l);
-    EXPECT(&l, 412, 412, 412);
+    LAB_EXPECT(&l, 412, 412, 412);
     lab_host(&l, "4", "zone=c", 0); /* joins */
     lab_host(&l, "5", "zone=d", 7); /* lost its label */
     lab_properties(&l, "{\"instances\":10,\"spread\":[" ZONE("a") "," ZONE("c") "]}");
     place(&l);
-    EXPECT(&l, 10, 0, 10, 10, 0);
+    LAB_EXPECT(&l, 10, 0, 10, 10, 0);
     assert_int_equal(l.group[3], 1);
     assert_int_equal(l.group[4], TRL_NO_GROUP);
     assert_int_equal(l.reasons[4], TRL_WHY_INELIGIBLE);
@@ -63,15 +53,15 @@ static void test_vectors(void **state) {
     lab_host(&l, "1", "", 0);
     lab_host(&l, "2", "", 0);
     place(&l);
-    EXPECT(&l, 1, 1);
+    LAB_EXPECT(&l, 1, 1);
     assert_int_equal(l.out.failed, 0);
     l.foreign[0] = 1;
     place(&l);
-    EXPECT(&l, 0, 1);
+    LAB_EXPECT(&l, 0, 1);
     l.current[1] = 1;
     lab_properties(&l, "{\"instances\":0}");
     place(&l);
-    EXPECT(&l, 0, 0); /* undeploying starts nothing */
+    LAB_EXPECT(&l, 0, 0); /* undeploying starts nothing */
     lab_finish(&l);
 }
 
@@ -90,7 +80,7 @@ static void test_flags(void **state) {
     l.flags[3] = TRL_HOST_EXCLUDED;
     l.failing[4] = 9;
     place(&l);
-    EXPECT(&l, 5, 3, 1, 0, 3);
+    LAB_EXPECT(&l, 5, 3, 1, 0, 3);
     assert_int_equal(l.out.failed, 0);
     lab_finish(&l);
 }
@@ -101,7 +91,7 @@ static void test_texts(void **state) {
     lab_init(&l, "{\"instances\":1,\"spread\":[" ZONE("a") "," ZONE("b") "]}", 2);
     lab_host(&l, "1", "zone=b", 0);
     place(&l);
-    EXPECT(&l, 1);
+    LAB_EXPECT(&l, 1);
     assert_string_equal(l.out.message,
                         "Could not satisfy daemonscaler a for reg/web:1, 0 eligible hosts found.");
     l.n = 0;
@@ -112,7 +102,7 @@ static void test_texts(void **state) {
     l.n = 1;
     lab_properties(&l, "{\"instances\":4294967296}");
     place(&l);
-    EXPECT(&l, UINT32_MAX);
+    LAB_EXPECT(&l, UINT32_MAX);
     assert_int_equal(l.out.unplaced, 1);
     assert_int_equal(l.out.failed, 1);
     lab_finish(&l);
