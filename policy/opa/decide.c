@@ -307,10 +307,17 @@ static void cut(struct call *call) {
     }
 }
 
+/* A little before the core's deadline, so that it hears what it waited for in vain. */
+static int64_t deadline_of(const struct calls *c, trl_op *op) {
+    int64_t now = c->host->now_ns(c->host->ctx), left = c->host->op_deadline_ns(op) - now;
+    int64_t own = c->opts->timeout_ms * 1000000;
+    left -= left / 20;
+    return now + (own < left ? own : left);
+}
+
 void calls_begin(struct calls *c, struct call *call) {
     trl_err err = {.struct_size = sizeof(err)};
-    int64_t own = c->host->now_ns(c->host->ctx) + c->opts->timeout_ms * 1000000;
-    int64_t deadline = c->host->op_deadline_ns(call->op);
+    int64_t deadline = deadline_of(c, call->op);
     call->next = c->first;
     if (call->next) {
         call->next->prev = call;
@@ -328,7 +335,7 @@ void calls_begin(struct calls *c, struct call *call) {
     cut(call);
     call->n_open = call->n_pieces;
     for (uint32_t i = 0; i < call->n_pieces; i++) {
-        send_piece(call, &call->pieces[i], own < deadline ? own : deadline);
+        send_piece(call, &call->pieces[i], deadline);
     }
     if (call->n == 0) {
         emit(call);

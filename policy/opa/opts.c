@@ -166,7 +166,7 @@ static void take_all(const json_t *j, struct opts *o) {
     o->key = take_str(tls, "key");
     o->undefined = take_undefined(j);
     o->points = take_points(json_object_get(j, "points"));
-    o->timeout_ms = take_int(j, "timeout_ms", 2000);
+    o->timeout_ms = take_int(j, "request_timeout_ms", 60000);
     o->connect_timeout_ms = take_int(j, "connect_timeout_ms", 1000);
     o->watch_ms = take_int(j, "watch_ms", 10000);
     o->ttl_ms = take_int(j, "ttl_ms", 0);

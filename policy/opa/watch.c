@@ -4,7 +4,8 @@
 #include "../../plugins/common/xmem.h"
 #include "answer.h"
 
-#define PATIENCE       3           /* polls that may fail before what is kept counts as unknown */
+#define PATIENCE       3 /* polls that may fail before what is kept counts as unknown */
+#define POLL_NS        10000000000ll
 #define POLICIES_BYTES (64u << 20) /* with their syntax trees */
 #define REVISION_BYTES (1u << 20)
 
@@ -176,7 +177,7 @@ int64_t watch_tick(struct watch *w, int64_t now_ns) {
         .path = w->opts->revision_path ? opts_data_path(w->opts->revision_path, 0)
                                        : x_checked(strdup("/v1/policies")),
         .limit = w->opts->revision_path ? REVISION_BYTES : POLICIES_BYTES,
-        .deadline_ns = now_ns + w->opts->timeout_ms * 1000000,
+        .deadline_ns = now_ns + POLL_NS,
         .on_done = on_poll,
     };
     http_submit(w->http, &w->poll);

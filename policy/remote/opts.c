@@ -60,7 +60,7 @@ trl_status opts_parse(trl_str config, struct opts *o, trl_err *err) {
     o->topic = take_str(j, "topic");
     o->changes_topic = take_str(j, "changes_topic");
     o->points = take_points(json_object_get(j, "points"));
-    o->timeout_ms = take_int(j, "timeout_ms", 1000);
+    o->timeout_ms = take_int(j, "request_timeout_ms", 60000);
     o->max_requests = (uint32_t)take_int(j, "max_requests", 64);
     o->ttl_ms = (uint32_t)take_int(j, "ttl_ms", 60000);
     json_decref(j);

@@ -60,7 +60,7 @@ static char *unit_id(const struct reader *r, const json_t *unit, const char *nam
     const char *app = str_of(r->subject, "app");
     char *out;
     size_t k;
-    if (id || r->point == TRL_POINT_HOST) { /* a host tells ids */
+    if (id || !unit || json_is_string(unit) || r->point == TRL_POINT_HOST) { /* it is one */
         return x_checked(strdup(id ? id : name));
     }
     out = x_alloc(strlen(app) + strlen(name) + 2);
@@ -218,7 +218,8 @@ static trl_status read_place(struct reader *r) {
     return TRL_OK;
 }
 
-/* Of the verbs only those that start something have words in the protocol. */
+/* Of the verbs only those that start something have words in the protocol. The unit is told by its
+ * id here. */
 static trl_status read_command(struct reader *r) {
     const json_t *unit = json_object_get(r->subject, "unit");
     const char *verb = json_string_value(json_object_get(r->subject, "verb"));
@@ -227,7 +228,7 @@ static trl_status read_command(struct reader *r) {
         return bad(r, "verb is missing");
     }
     component = strcmp(verb, "scale") == 0 || strcmp(verb, "update") == 0;
-    provider = strcmp(verb, "provider-start") == 0;
+    provider = strcmp(verb, "provider_start") == 0 || strcmp(verb, "provider-start") == 0;
     if (component || provider) {
         const char *name = json_is_string(unit) ? json_string_value(unit) : str_of(unit, "name");
         const json_t *image = json_object_get(r->subject, "image");

@@ -199,7 +199,7 @@ static void test_failures(void **state) {
     struct rig r;
     (void)state;
     server_start(&s);
-    open_at(&r, fake_http_url(s.f), ",\"timeout_ms\":300,\"max_answer_bytes\":4096");
+    open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":300,\"max_answer_bytes\":4096");
     for (size_t i = 0; i < ARRAY_LEN(failings); i++) {
         const struct failing *f = &failings[i];
         struct asked a;
@@ -233,13 +233,13 @@ static void test_nobody_there(void **state) {
     server_start(&s);
     snprintf(url, sizeof(url), "%s", fake_http_url(s.f));
     server_stop(&s);
-    open_at(&r, url, ",\"timeout_ms\":20000");
+    open_at(&r, url, ",\"request_timeout_ms\":20000");
     ask_one(&r, &a, GOOD_SUBJECT);
     assert_int_equal(a.st, TRL_E_UNAVAIL);
     assert_non_null(strstr(a.msg, "no connection"));
     asked_free(&a);
     rig_close(&r);
-    open_at(&r, "http://no-such-host.invalid:1", ",\"timeout_ms\":20000");
+    open_at(&r, "http://no-such-host.invalid:1", ",\"request_timeout_ms\":20000");
     ask_one(&r, &a, GOOD_SUBJECT);
     assert_true(a.st == TRL_E_UNAVAIL || a.st == TRL_E_TIMEOUT);
     asked_free(&a);
@@ -253,7 +253,7 @@ static void test_keep_alive(void **state) {
     struct asked *many = mem_array(64, sizeof(*many));
     (void)state;
     server_start(&s);
-    open_at(&r, fake_http_url(s.f), ",\"max_connections\":4,\"timeout_ms\":60000");
+    open_at(&r, fake_http_url(s.f), ",\"max_connections\":4,\"request_timeout_ms\":60000");
     for (int i = 0; i < 50; i++) {
         good(&r);
     }
@@ -286,7 +286,7 @@ static void test_batches(void **state) {
     struct asked *a = mem_array(1, sizeof(*a));
     (void)state;
     server_start(&s);
-    open_at(&r, fake_http_url(s.f), ",\"batch_path\":\"t/batch\",\"timeout_ms\":60000");
+    open_at(&r, fake_http_url(s.f), ",\"batch_path\":\"t/batch\",\"request_timeout_ms\":60000");
     ask(&r, a, TRL_POINT_PLACE, BAD_SUBJECT, 512, 0);
     asked_wait(&r, a);
     assert_int_equal(a->st, TRL_OK);
@@ -309,7 +309,7 @@ static void test_batches(void **state) {
     /* split by size; and one by one without batch_path */
     server_start(&s);
     open_at(&r, fake_http_url(s.f),
-            ",\"batch_path\":\"t/batch\",\"max_request_bytes\":4096,\"timeout_ms\":60000");
+            ",\"batch_path\":\"t/batch\",\"max_request_bytes\":4096,\"request_timeout_ms\":60000");
     ask(&r, a, TRL_POINT_PLACE, GOOD_SUBJECT, 512, 0);
     asked_wait(&r, a);
     assert_int_equal(a->st, TRL_OK);
@@ -318,7 +318,7 @@ static void test_batches(void **state) {
     rig_close(&r);
     server_stop(&s);
     server_start(&s);
-    open_at(&r, fake_http_url(s.f), ",\"timeout_ms\":60000");
+    open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":60000");
     ask(&r, a, TRL_POINT_PLACE, GOOD_SUBJECT, 512, 0);
     asked_wait(&r, a);
     assert_int_equal(a->st, TRL_OK);
@@ -338,7 +338,7 @@ static void test_deadlines(void **state) {
     (void)state;
     server_start(&s);
     atomic_store(&s.mode, SILENT);
-    open_at(&r, fake_http_url(s.f), ",\"timeout_ms\":600000");
+    open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":600000");
     ask(&r, &held[0], TRL_POINT_HOST, GOOD_SUBJECT, 1, 0);
     ask(&r, &held[1], TRL_POINT_HOST, GOOD_SUBJECT, 3, 0);
     ask(&r, a, TRL_POINT_HOST, GOOD_SUBJECT, 1, 50);
@@ -369,7 +369,7 @@ static void test_queue_expires(void **state) {
     (void)state;
     server_start(&s);
     atomic_store(&s.mode, SILENT);
-    open_at(&r, fake_http_url(s.f), ",\"timeout_ms\":150,\"max_connections\":1");
+    open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":150,\"max_connections\":1");
     for (int i = 0; i < 4; i++) {
         ask(&r, &a[i], TRL_POINT_HOST, GOOD_SUBJECT, 2, 0);
     }
@@ -542,7 +542,7 @@ static void test_kept_until_change(void **state) {
     atomic_store(&s.mode, PLAIN_TRUE);
     snprintf(config, sizeof(config),
              "{\"url\":\"%s\",\"path\":\"t/d\",\"watch_ms\":5,\"revision_path\":\"rev\","
-             "\"ttl_ms\":-1,\"timeout_ms\":60000}",
+             "\"ttl_ms\":-1,\"request_timeout_ms\":60000}",
              fake_http_url(s.f));
     rig_open(&r, config);
     assert_int_equal(ttl_now(&r), TRL_TTL_NONE);

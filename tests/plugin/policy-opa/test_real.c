@@ -36,7 +36,7 @@ static char *example(struct server *s, const char *name, bool tls) {
     snprintf(url, sizeof(url), "%s://127.0.0.1:%d", tls ? "https" : "http", s->port);
     assert_memory_equal(json_string_value(json_object_get(j, "url")), url, 17);
     json_object_set_new(j, "url", json_string(url));
-    json_object_set_new(j, "timeout_ms", json_integer(60000));
+    json_object_set_new(j, "request_timeout_ms", json_integer(60000));
     json_object_set_new(j, "watch_ms", json_integer(20));
     if (tls) {
         json_t *t = json_object_get(j, "tls");
@@ -188,7 +188,7 @@ static void test_unix_socket(void **state) {
     server_start(&s, address, args);
     snprintf(config, sizeof(config),
              "{\"unix_socket\":\"%s/opa.sock\",\"path\":\"trellis/decision\",\"url\":"
-             "\"http://opa\",\"timeout_ms\":60000}",
+             "\"http://opa\",\"request_timeout_ms\":60000}",
              s.dir);
     rig_open(&r, config);
     expect(&r, TRL_POINT_HOST, DENIED, 3, TRL_OK, TRL_V_DENY, "another one tomorrow");
@@ -224,15 +224,15 @@ static void test_failures(void **state) {
     assert_int_equal(server_send(&s, "PUT", "/v1/policies/odd", rules), 200);
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         snprintf(config, sizeof(config),
-                 "{\"url\":\"http://127.0.0.1:%d\",\"path\":\"%s\",\"timeout_ms\":60000}", s.port,
-                 odd[i].path);
+                 "{\"url\":\"http://127.0.0.1:%d\",\"path\":\"%s\",\"request_timeout_ms\":60000}",
+                 s.port, odd[i].path);
         rig_open(&r, config);
         expect(&r, TRL_POINT_HOST, "{\"x\":true}", 1, odd[i].st, odd[i].verdict, odd[i].text);
         rig_close(&r);
     }
     snprintf(config, sizeof(config),
              "{\"url\":\"http://127.0.0.1:%d\",\"path\":\"odd/deny\",\"batch_path\":\"odd/few\","
-             "\"timeout_ms\":60000}",
+             "\"request_timeout_ms\":60000}",
              s.port);
     rig_open(&r, config);
     expect(&r, TRL_POINT_HOST, "{\"y\":1}", 2, TRL_E_INTERNAL, 0, "0 decisions on 2 subjects");

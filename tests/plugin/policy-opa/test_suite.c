@@ -56,9 +56,10 @@ static void run(const char *more) {
         .arg = &s,
     };
     s.f = fake_http_create(on_req, &s);
-    snprintf(config, sizeof(config),
-             "{\"url\":\"%s\",\"path\":\"t/{point}\",\"watch_ms\":5,\"timeout_ms\":60000%s}",
-             fake_http_url(s.f), more);
+    snprintf(
+        config, sizeof(config),
+        "{\"url\":\"%s\",\"path\":\"t/{point}\",\"watch_ms\":5,\"request_timeout_ms\":60000%s}",
+        fake_http_url(s.f), more);
     assert_int_equal(suite_policy(&p), 0);
     fake_http_destroy(s.f);
 }

@@ -63,13 +63,14 @@ static const struct line lines[] = {
      "," AT_HOST "}",
      NULL},
     {TRL_POINT_COMMAND,
-     "{\"app\":\"a\",\"verb\":\"scale\",\"unit\":\"w\",\"image\":\"i:1\",\"count\":0," HOST "}", 1,
+     "{\"app\":\"a\",\"verb\":\"scale\",\"unit\":\"a-w\",\"image\":\"i:1\",\"count\":0," HOST "}",
+     1,
      "\"kind\":\"startComponent\",\"version\":\"v1\",\"request\":{\"componentId\":\"a-w\","
      "\"imageRef\":\"i:1\",\"maxInstances\":0,\"annotations\":{\"wasmcloud.dev/appspec\":\"a\"},"
      "\"claims\":null}," AT_HOST "}",
      NULL},
     {TRL_POINT_COMMAND,
-     "{\"app\":\"a\",\"verb\":\"provider-start\",\"unit\":{\"name\":\"p\",\"image\":\"i:1\"}," HOST
+     "{\"app\":\"a\",\"verb\":\"provider_start\",\"unit\":{\"name\":\"p\",\"image\":\"i:1\"}," HOST
      "}",
      1,
      "\"kind\":\"startProvider\",\"version\":\"v1\",\"request\":{\"providerId\":\"a-p\","

@@ -197,7 +197,7 @@ static void test_recorded(void **state) {
     json_t *lines[512];
     size_t n = read_lines(lines, ARRAY_LEN(lines));
     struct counts seen = {0};
-    struct replay p = {NULL};
+    struct replay p = {.requests = 0};
     struct rig r;
     (void)state;
     if (n == 0) {
@@ -206,7 +206,7 @@ static void test_recorded(void **state) {
     }
     rig_open(&r, "inproc", "{}",
              "{\"topic\":\"" RECORDED "\",\"changes_topic\":\"" RECORDED
-             ".changes\",\"timeout_ms\":200}");
+             ".changes\",\"request_timeout_ms\":200}");
     p.bus = r.bus;
     struct bus_sub *sub = bus_subscribe(r.bus, STR(RECORDED), STR_NONE, on_request, &p);
     play(&r, &p, lines, n, &seen);

@@ -12,10 +12,11 @@
 #define SUBJECT(image)                                                                             \
     "{\"kind\":\"startComponent\",\"lattice\":\"default\",\"unit\":{\"name\":\"web\",\"image\":"   \
     "\"" image "\"},\"count\":1,\"host\":{\"id\":\"N1\"}}"
-#define GOOD     SUBJECT("i:1")
-#define BAD      SUBJECT("i:latest")
-#define PLAIN    "{\"topic\":\"" TOPIC "\",\"timeout_ms\":60000}"
-#define CHANGING "{\"topic\":\"" TOPIC "\",\"changes_topic\":\"" CHANGES "\",\"timeout_ms\":60000}"
+#define GOOD  SUBJECT("i:1")
+#define BAD   SUBJECT("i:latest")
+#define PLAIN "{\"topic\":\"" TOPIC "\",\"request_timeout_ms\":60000}"
+#define CHANGING                                                                                   \
+    "{\"topic\":\"" TOPIC "\",\"changes_topic\":\"" CHANGES "\",\"request_timeout_ms\":60000}"
 
 static void open_inproc(struct rig *r, const char *config) {
     rig_open(r, "inproc", "{}", config);
@@ -54,7 +55,7 @@ static void test_failures(void **state) {
     };
     struct rig r;
     (void)state;
-    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"timeout_ms\":100}");
+    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"request_timeout_ms\":100}");
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         r.service->mode = bad[i].mode;
         expect_failure(&r, GOOD, bad[i].st, bad[i].text);
@@ -75,7 +76,7 @@ static void test_manifests(void **state) {
     struct rig r;
     struct asked a;
     (void)state;
-    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"timeout_ms\":100}");
+    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"request_timeout_ms\":100}");
 #define UNIT(name, image, n)                                                                       \
     "{\"name\":\"" name "\",\"kind\":\"component\",\"image\":\"" image                             \
     "\",\"path\":\"/spec/components/" n "\"}"
@@ -121,7 +122,7 @@ static void test_batch_fails_whole(void **state) {
     struct rig r;
     trl_status st = 0;
     (void)state;
-    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"timeout_ms\":100}");
+    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"request_timeout_ms\":100}");
     policy_decide(r.in, TRL_POINT_PUT, subjects, 2, 0, on_batch, &st);
     assert_true(tk_until(r.tk, is_told, &st));
     assert_int_equal(st, TRL_E_TIMEOUT);
@@ -133,7 +134,7 @@ static void test_times(void **state) {
     struct asked a;
     struct told t;
     (void)state;
-    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"ttl_ms\":1234,\"timeout_ms\":60000}");
+    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"ttl_ms\":1234,\"request_timeout_ms\":60000}");
     ask_wait(&r, &a, TRL_POINT_HOST, GOOD);
     assert_int_equal(a.ttl_ms, 1234);
     ask_wait(&r, &a, TRL_POINT_HOST, BAD); /* who mends the rules should not wait */
@@ -154,7 +155,7 @@ static void test_limit(void **state) {
     struct rig r;
     struct asked a[4];
     (void)state;
-    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"max_requests\":2,\"timeout_ms\":60000}");
+    open_inproc(&r, "{\"topic\":\"" TOPIC "\",\"max_requests\":2,\"request_timeout_ms\":60000}");
     r.service->mode = SERVICE_SILENT;
     for (int i = 0; i < 4; i++) {
         ask(&r, &a[i], TRL_POINT_HOST, GOOD, 0);

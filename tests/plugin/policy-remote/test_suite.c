@@ -65,8 +65,8 @@ static void run(const char *config, uint32_t flags, bool changes) {
 
 static void test_changes(void **state) {
     (void)state;
-    run("{\"topic\":\"" TOPIC "\",\"changes_topic\":\"" CHANGES "\",\"timeout_ms\":60000}", 0,
-        true);
+    run("{\"topic\":\"" TOPIC "\",\"changes_topic\":\"" CHANGES "\",\"request_timeout_ms\":60000}",
+        0, true);
 }
 
 static void test_virtual(void **state) {
@@ -76,7 +76,7 @@ static void test_virtual(void **state) {
 
 static void test_one_by_one(void **state) {
     (void)state;
-    run("{\"topic\":\"" TOPIC "\",\"timeout_ms\":60000,\"max_requests\":1}", 0, false);
+    run("{\"topic\":\"" TOPIC "\",\"request_timeout_ms\":60000,\"max_requests\":1}", 0, false);
 }
 
 int main(void) {
