@@ -39,6 +39,9 @@ static trl_status path_ok(const char *name, char *path, trl_err *err) {
     }
     size_t lead = strspn(path, "/");
     memmove(path, path + lead, n - lead + 1);
+    if (n - lead > CONF_PATH_MAX) {
+        return trl_errf(err, TRL_E_INVALID, "%s: it is longer than %u bytes", name, CONF_PATH_MAX);
+    }
     for (const char *p = path; *p;) {
         size_t part = strcspn(p, "/");
         if (part == 0 || (part == 1 && p[0] == '.') || (part == 2 && !strncmp(p, "..", 2))) {

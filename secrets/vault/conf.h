@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <trellis/trellis.h>
 
+#define CONF_PATH_MAX 200u /* of mount, prefix, namespace, auth.mount */
+
 enum conf_method { CONF_TOKEN, CONF_APPROLE, CONF_JWT, CONF_KUBERNETES };
 
 struct conf {

@@ -9,7 +9,7 @@
 #include "ask.h"
 
 #define KV_KEY_MAX     512u
-#define KV_PATH_MAX    (4u * KV_KEY_MAX + 512u)
+#define KV_PATH_MAX    (3u * (KV_KEY_MAX + CONF_PATH_MAX) + 512u)
 #define KV_VERSION_MAX 72u
 
 /* A reference made sense of. Strings are copies: watches outlive the call. */

@@ -56,6 +56,10 @@ static void test_config(void **state) {
         {"{\"request_timeout_ms\":0,\"auth\":{\"token_file\":\"f\"}}", "request_timeout_ms"},
     };
     (void)state;
+    char path[300] = "{\"mount\":\"";
+    memset(path + 10, 'm', 201);
+    memcpy(path + 211, "\"}", 3);
+    ask_refused(rig.tk, "vault", path, "longer than 200", NULL, 0);
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         ask_refused(rig.tk, "vault", all[i].config, all[i].part, NULL, 0);
         TK_CHECK_F(rig.tk, !strstr(tk_error(rig.tk), "hush"), "%s", tk_error(rig.tk));

@@ -307,6 +307,42 @@ static void test_request(void **state) {
     TK_CHECK(rig.tk, rig_saw(&rig, "\r\nHost: 127.0.0.1:"));
 }
 
+/* Through a proxy: a tunnel, so that it sees no token where there is TLS. */
+static void test_proxy(void **state) {
+    char more[200];
+    (void)state;
+    size_t tunnel = RULE(&rig, .method = "CONNECT", .status = 200, .body = "");
+    snprintf(more, sizeof(more), ",\"proxy\":\"%s\"", fake_http_url(rig.http));
+    rig_open(&rig, more);
+    ASK_TEXT(rig.tk, ask_fetch(rig.tk, rig.in, Q("a")), "v1");
+    TK_CHECK(rig.tk, rig_asked(&rig, tunnel) >= 1);
+    rig_close(&rig);
+    RULE(&rig, .method = "CONNECT", .status = 407, .body = "");
+    rig_open(&rig, more);
+    const struct answer *a = ask_fetch(rig.tk, rig.in, Q("a"));
+    ASK_ST(rig.tk, a, TRL_E_UNAVAIL);
+    TK_CHECK_F(rig.tk, strstr(a->why, "cannot be reached"), "%s", a->why);
+}
+
+/* The longest names there are still fit. */
+static void test_long_names(void **state) {
+    static char more[700], part[201], key[257], path[1400];
+    (void)state;
+    memset(part, 'p', 200);
+    memset(key, ' ', 256);
+    size_t n = (size_t)snprintf(path, sizeof(path), "/v1/%s/data/%s/", part, part);
+    for (size_t i = 0; i < 256; i++) {
+        memcpy(path + n + 3 * i, "%20", 4);
+    }
+    struct rule u = {.status = 200, .body = RIG_DATA("{\"value\":\"long\"}", "1")};
+    snprintf(u.path, sizeof(u.path), "%.190s*", path);
+    rig_rule(&rig, u);
+    snprintf(more, sizeof(more), ",\"mount\":\"%s\",\"prefix\":\"%s\"", part, part);
+    rig_open(&rig, more);
+    ASK_TEXT(rig.tk, ask_fetch(rig.tk, rig.in, Q(key)), "long");
+    TK_CHECK(rig.tk, rig_saw(&rig, path));
+}
+
 static void test_check(void **state) {
     (void)state;
     rig_open(&rig, "");
@@ -347,7 +383,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_fields),  CASE(test_base64), CASE(test_statuses),    CASE(test_malformed),
         CASE(test_huge),    CASE(test_slow),   CASE(test_unreachable), CASE(test_keep_alive),
-        CASE(test_request), CASE(test_check),
+        CASE(test_request), CASE(test_proxy),  CASE(test_long_names),  CASE(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -332,6 +332,39 @@ static void test_quote(void **state) {
     sbuf_finish(&b);
 }
 
+static void *no_alloc(void *ctx, size_t n) {
+    size_t *left = ctx;
+    if (n > *left) {
+        return NULL;
+    }
+    *left -= n;
+    return malloc(n);
+}
+
+/* No memory can be locked: it sticks, what was there stays, nothing is written beyond it. */
+static void test_no_memory(void **state) {
+    static const trl_host_secret_v1 small = {sizeof(small), 0, NULL, no_alloc, plain_free};
+    size_t left = 5000, room;
+    const struct sbuf_mem tight = {&small, &left};
+    struct sbuf b;
+    struct http_in in;
+    char text[3000];
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    sbuf_init(&b, &tight);
+    assert_true(sbuf_add(&b, text, 100));
+    assert_false(sbuf_add(&b, text, sizeof(text)));
+    assert_false(sbuf_add(&b, "x", 1));
+    assert_false(sbuf_quote(&b, "x", 1));
+    assert_true(b.failed && b.n == 100);
+    sbuf_finish(&b);
+    left = 100;
+    http_in_init(&in, &b, 1000);
+    assert_null(http_in_room(&in, &room));
+    assert_int_equal(in.state, HTTP_NOMEM);
+    sbuf_finish(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strings),      cmocka_unit_test(test_bad_json),
@@ -339,7 +372,7 @@ int main(void) {
         cmocka_unit_test(test_damaged_json), cmocka_unit_test(test_http),
         cmocka_unit_test(test_bad_http),     cmocka_unit_test(test_many_chunks),
         cmocka_unit_test(test_damaged_http), cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_quote),        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
