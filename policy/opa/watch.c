@@ -139,8 +139,8 @@ static void poll_worked(struct watch *w, uint64_t revision) {
     if (changed || !w->era) {
         w->era = ++w->last_era;
     }
-    snprintf(text, sizeof(text), "the %s of %.150s %s", of, w->opts->url,
-             changed ? "changed" : "was seen for the first time");
+    snprintf(text, sizeof(text), "%s %s at %.150s", of, changed ? "changed" : "first seen",
+             w->opts->url);
     tell_all(w, text, !changed);
 }
 
