@@ -203,6 +203,7 @@ static void write_plan(struct jw *w, const struct plan *p) {
         if (x->target == PLAN_UNIT) {
             jw_kv(w, "image", x->unit ? x->unit->image : x->image_old);
             jw_kv_u64(w, "count", x->count);
+            jw_kv_u64(w, "count_old", x->count_old);
         }
         jw_kv(w, "reason", x->reason);
         jw_end_object(w);

@@ -76,6 +76,7 @@ static void command_subject(struct engine *e, const struct plan_action *x, struc
         jw_kv(&w, "unit", x->name);
         jw_kv(&w, "image", x->unit ? x->unit->image : x->image_old);
         jw_kv_u64(&w, "count", x->count);
+        jw_kv_u64(&w, "count_old", x->count_old);
         write_host(e, &w, x->host);
     } else {
         jw_kv(&w, x->target == PLAN_LINK ? "link" : "config", x->name);

@@ -18,6 +18,7 @@
 #define SECRET  AT(TRL_POINT_SECRET)
 #define UNITS   (PUT | DEPLOY | PLACE | COMMAND | HOST)
 #define STORED  (PUT | DEPLOY)
+#define ASKED   (PUT | DEPLOY | HOST | SECRET) /* by somebody */
 
 struct field {
     const char *group, *member; /* member NULL: what stands right behind the group's name */
@@ -26,58 +27,70 @@ struct field {
     enum about about;
     uint32_t points; /* where it can be there */
     bool image, any_case, may_lack;
+    const char *const *words; /* all there are; NULL: any text */
 };
 
+static const char *const vias[] = {"nats", "socket", "http", "host", "self", NULL};
+static const char *const kinds[] = {"component", "provider", NULL};
+static const char *const requests[] = {"startComponent", "startProvider", "performInvocation",
+                                       NULL};
+static const char *const entities[] = {"component", "provider", "trellis", NULL};
+static const char *const verbs[] = {"scale",      "update",   "provider_start", "provider_stop",
+                                    "link_put",   "link_del", "link_renew",     "config_put",
+                                    "config_del", NULL};
+
 static const struct field fields[] = {
-    {"app", NULL, COND_WHOLE, W_APP, ABOUT_WHOLE, AT_ALL, 0, 0, 0},
-    {"lattice", NULL, COND_WHOLE, W_LATTICE, ABOUT_WHOLE, AT_ALL, 0, 0, 0},
-    {"tenant", NULL, COND_WHOLE, W_TENANT, ABOUT_WHOLE, AT_ALL, 0, 0, 0},
-    {"version", NULL, COND_WHOLE, W_VERSION, ABOUT_WHOLE, STORED, 0, 0, 0},
-    {"caller", "id", COND_WHOLE, W_CALLER_ID, ABOUT_WHOLE, AT_ALL, 0, 0, 0},
-    {"caller", "via", COND_WHOLE, W_CALLER_VIA, ABOUT_WHOLE, AT_ALL, 0, 0, 0},
-    {"host", "id", COND_WHOLE, W_HOST_ID, ABOUT_WHOLE, PLACE | COMMAND | HOST | SECRET, 0, 0, 0},
-    {"host", "name", COND_WHOLE, W_HOST_NAME, ABOUT_WHOLE, PLACE | COMMAND, 0, 0, 0},
-    {"host", "issuer", COND_WHOLE, W_HOST_ISSUER, ABOUT_WHOLE, SECRET, 0, 0, 0},
-    {"host", "labels", COND_MAP, M_LABELS, ABOUT_WHOLE, PLACE | COMMAND | HOST, 0, 0, 0},
-    {"annotations", NULL, COND_MAP, M_ANNOTATIONS, ABOUT_WHOLE, HOST, 0, 0, 0},
-    {"claims", NULL, COND_MAP, M_CLAIMS, ABOUT_WHOLE, HOST, 0, 0, 0},
-    {"request", NULL, COND_WHOLE, W_REQUEST, ABOUT_WHOLE, HOST, 0, 0, 0},
-    {"interface", NULL, COND_WHOLE, W_INTERFACE, ABOUT_WHOLE, HOST, 0, 0, 0},
-    {"function", NULL, COND_WHOLE, W_FUNCTION, ABOUT_WHOLE, HOST, 0, 0, 0},
-    {"entity", "kind", COND_WHOLE, W_ENTITY_KIND, ABOUT_WHOLE, SECRET, 0, 0, 0},
-    {"entity", "subject", COND_WHOLE, W_ENTITY_SUBJECT, ABOUT_WHOLE, SECRET, 0, 0, 0},
-    {"entity", "issuer", COND_WHOLE, W_ENTITY_ISSUER, ABOUT_WHOLE, SECRET, 0, 0, 0},
-    {"plan", "start", COND_PLAN, P_START, ABOUT_WHOLE, DEPLOY, 0, 0, 0},
-    {"plan", "stop", COND_PLAN, P_STOP, ABOUT_WHOLE, DEPLOY, 0, 0, 0},
-    {"plan", "update", COND_PLAN, P_UPDATE, ABOUT_WHOLE, DEPLOY, 0, 0, 0},
-    {"plan", "link", COND_PLAN, P_LINK, ABOUT_WHOLE, DEPLOY, 0, 0, 0},
-    {"plan", "config", COND_PLAN, P_CONFIG, ABOUT_WHOLE, DEPLOY, 0, 0, 0},
-    {"unit", NULL, COND_THING, U_NAME, ABOUT_UNIT, UNITS, 0, 0, 0},
-    {"unit", "name", COND_THING, U_NAME, ABOUT_UNIT, UNITS, 0, 0, 0},
-    {"unit", "kind", COND_THING, U_KIND, ABOUT_UNIT, UNITS & ~COMMAND, 0, 0, 0},
-    {"image", NULL, COND_THING, U_IMAGE, ABOUT_UNIT, UNITS, true, 0, 0},
-    {"image", "registry", COND_THING, U_REGISTRY, ABOUT_UNIT, UNITS, true, true, 0},
-    {"image", "repository", COND_THING, U_REPOSITORY, ABOUT_UNIT, UNITS, true, 0, 0},
-    {"image", "tag", COND_THING, U_TAG, ABOUT_UNIT, UNITS, true, 0, true},
-    {"image", "digest", COND_THING, U_DIGEST, ABOUT_UNIT, UNITS, true, 0, true},
-    {"instances", NULL, COND_COUNT, 0, ABOUT_UNIT, UNITS & ~PLACE, 0, 0, 0},
-    {"verb", NULL, COND_THING, U_VERB, ABOUT_ACTION, DEPLOY | COMMAND, 0, 0, 0},
-    {"link", "name", COND_THING, L_NAME, ABOUT_LINK, STORED, 0, 0, 0},
-    {"link", "source", COND_THING, L_SOURCE, ABOUT_LINK, STORED, 0, 0, 0},
-    {"link", "target", COND_THING, L_TARGET, ABOUT_LINK, STORED, 0, 0, 0},
-    {"link", "namespace", COND_THING, L_NAMESPACE, ABOUT_LINK, STORED, 0, 0, 0},
-    {"link", "package", COND_THING, L_PACKAGE, ABOUT_LINK, STORED, 0, 0, 0},
-    {"link", "interface", COND_LIST, 0, ABOUT_LINK, STORED, 0, 0, 0},
-    {"secret", NULL, COND_THING, S_NAME, ABOUT_SECRET, STORED, 0, 0, 0},
-    {"secret", "name", COND_THING, S_NAME, ABOUT_SECRET, STORED, 0, 0, 0},
-    {"secret", "backend", COND_THING, S_BACKEND, ABOUT_SECRET, STORED | SECRET, 0, 0, 0},
-    {"secret", "key", COND_THING, S_KEY, ABOUT_SECRET, STORED | SECRET, 0, 0, 0},
-    {"secret", "field", COND_THING, S_FIELD, ABOUT_SECRET, STORED | SECRET, 0, 0, 0},
-    {"secret", "version", COND_THING, S_VERSION, ABOUT_SECRET, STORED | SECRET, 0, 0, 0},
-    {"secret", "unit", COND_THING, S_UNIT, ABOUT_SECRET, STORED, 0, 0, 0},
-    {"secret", "properties", COND_MAP, M_PROPERTIES, ABOUT_SECRET, STORED | SECRET, 0, 0, 0},
-    {"config", NULL, COND_THING, C_NAME, ABOUT_CONFIG, STORED, 0, 0, 0},
-    {"config", "name", COND_THING, C_NAME, ABOUT_CONFIG, STORED, 0, 0, 0},
+    {"app", NULL, COND_WHOLE, W_APP, ABOUT_WHOLE, AT_ALL, 0, 0, 0, NULL},
+    {"lattice", NULL, COND_WHOLE, W_LATTICE, ABOUT_WHOLE, AT_ALL & ~SECRET, 0, 0, 0, NULL},
+    {"tenant", NULL, COND_WHOLE, W_TENANT, ABOUT_WHOLE, STORED | PLACE | COMMAND, 0, 0, 0, NULL},
+    {"version", NULL, COND_WHOLE, W_VERSION, ABOUT_WHOLE, STORED, 0, 0, 0, NULL},
+    {"caller", "id", COND_WHOLE, W_CALLER_ID, ABOUT_WHOLE, ASKED, 0, 0, 0, NULL},
+    {"caller", "via", COND_WHOLE, W_CALLER_VIA, ABOUT_WHOLE, ASKED, 0, 0, 0, vias},
+    {"host", "id", COND_WHOLE, W_HOST_ID, ABOUT_WHOLE, PLACE | COMMAND | HOST | SECRET, 0, 0, 0,
+     NULL},
+    {"host", "name", COND_WHOLE, W_HOST_NAME, ABOUT_WHOLE, PLACE | COMMAND, 0, 0, 0, NULL},
+    {"host", "issuer", COND_WHOLE, W_HOST_ISSUER, ABOUT_WHOLE, SECRET, 0, 0, 0, NULL},
+    {"host", "labels", COND_MAP, M_LABELS, ABOUT_WHOLE, PLACE | COMMAND | HOST, 0, 0, 0, NULL},
+    {"annotations", NULL, COND_MAP, M_ANNOTATIONS, ABOUT_WHOLE, HOST, 0, 0, 0, NULL},
+    {"claims", NULL, COND_MAP, M_CLAIMS, ABOUT_WHOLE, HOST, 0, 0, 0, NULL},
+    {"request", NULL, COND_WHOLE, W_REQUEST, ABOUT_WHOLE, HOST, 0, 0, 0, requests},
+    {"interface", NULL, COND_WHOLE, W_INTERFACE, ABOUT_WHOLE, HOST, 0, 0, 0, NULL},
+    {"function", NULL, COND_WHOLE, W_FUNCTION, ABOUT_WHOLE, HOST, 0, 0, 0, NULL},
+    {"entity", "kind", COND_WHOLE, W_ENTITY_KIND, ABOUT_WHOLE, SECRET, 0, 0, 0, entities},
+    {"entity", "subject", COND_WHOLE, W_ENTITY_SUBJECT, ABOUT_WHOLE, SECRET, 0, 0, 0, NULL},
+    {"entity", "issuer", COND_WHOLE, W_ENTITY_ISSUER, ABOUT_WHOLE, SECRET, 0, 0, 0, NULL},
+    {"plan", "start", COND_PLAN, P_START, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
+    {"plan", "stop", COND_PLAN, P_STOP, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
+    {"plan", "update", COND_PLAN, P_UPDATE, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
+    {"plan", "link", COND_PLAN, P_LINK, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
+    {"plan", "config", COND_PLAN, P_CONFIG, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
+    {"unit", NULL, COND_THING, U_NAME, ABOUT_UNIT, UNITS, 0, 0, 0, NULL},
+    {"unit", "name", COND_THING, U_NAME, ABOUT_UNIT, UNITS, 0, 0, 0, NULL},
+    {"unit", "kind", COND_THING, U_KIND, ABOUT_UNIT, UNITS & ~COMMAND, 0, 0, 0, kinds},
+    {"image", NULL, COND_THING, U_IMAGE, ABOUT_UNIT, UNITS, true, 0, 0, NULL},
+    {"image", "registry", COND_THING, U_REGISTRY, ABOUT_UNIT, UNITS, true, true, 0, NULL},
+    {"image", "repository", COND_THING, U_REPOSITORY, ABOUT_UNIT, UNITS, true, 0, 0, NULL},
+    {"image", "tag", COND_THING, U_TAG, ABOUT_UNIT, UNITS, true, 0, true, NULL},
+    {"image", "digest", COND_THING, U_DIGEST, ABOUT_UNIT, UNITS, true, 0, true, NULL},
+    {"instances", NULL, COND_COUNT, 0, ABOUT_UNIT, UNITS & ~PLACE, 0, 0, 0, NULL},
+    {"verb", NULL, COND_THING, U_VERB, ABOUT_ACTION, DEPLOY | COMMAND, 0, 0, 0, verbs},
+    {"link", "name", COND_THING, L_NAME, ABOUT_LINK, STORED, 0, 0, 0, NULL},
+    {"link", "source", COND_THING, L_SOURCE, ABOUT_LINK, STORED, 0, 0, 0, NULL},
+    {"link", "target", COND_THING, L_TARGET, ABOUT_LINK, STORED, 0, 0, 0, NULL},
+    {"link", "namespace", COND_THING, L_NAMESPACE, ABOUT_LINK, STORED, 0, 0, 0, NULL},
+    {"link", "package", COND_THING, L_PACKAGE, ABOUT_LINK, STORED, 0, 0, 0, NULL},
+    {"link", "interface", COND_LIST, 0, ABOUT_LINK, STORED, 0, 0, 0, NULL},
+    {"secret", NULL, COND_THING, S_NAME, ABOUT_SECRET, STORED, 0, 0, 0, NULL},
+    {"secret", "name", COND_THING, S_NAME, ABOUT_SECRET, STORED, 0, 0, 0, NULL},
+    {"secret", "backend", COND_THING, S_BACKEND, ABOUT_SECRET, STORED | SECRET, 0, 0, 0, NULL},
+    {"secret", "key", COND_THING, S_KEY, ABOUT_SECRET, STORED | SECRET, 0, 0, 0, NULL},
+    {"secret", "field", COND_THING, S_FIELD, ABOUT_SECRET, STORED | SECRET, 0, 0, 0, NULL},
+    {"secret", "version", COND_THING, S_VERSION, ABOUT_SECRET, STORED | SECRET, 0, 0, 0, NULL},
+    {"secret", "unit", COND_THING, S_UNIT, ABOUT_SECRET, STORED, 0, 0, 0, NULL},
+    {"secret", "properties", COND_MAP, M_PROPERTIES, ABOUT_SECRET, STORED | SECRET, 0, 0, 0, NULL},
+    {"config", NULL, COND_THING, C_NAME, ABOUT_CONFIG, STORED, 0, 0, 0, NULL},
+    {"config", "name", COND_THING, C_NAME, ABOUT_CONFIG, STORED, 0, 0, 0, NULL},
+    {"config", "unit", COND_THING, C_UNIT, ABOUT_CONFIG, STORED, 0, 0, 0, NULL},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(*fields))
 
@@ -146,6 +159,8 @@ static bool note_field(struct reading *rd, const struct field *f, const struct t
     bool units = (*about == ABOUT_UNIT || *about == ABOUT_ACTION) &&
                  (f->about == ABOUT_UNIT || f->about == ABOUT_ACTION);
     rd->rule->needs_image |= f->image;
+    rd->rule->of_verbs |= f->about == ABOUT_ACTION;
+    rd->rule->of_callers |= f->type == COND_WHOLE && f->slot == W_CALLER_ID;
     if (*about == ABOUT_WHOLE || (units && f->about == ABOUT_ACTION)) {
         *about = f->about;
     } else if (f->about != ABOUT_WHOLE && f->about != *about && !units) {
@@ -171,7 +186,12 @@ static bool read_globs(struct reading *rd, struct cond *c, const struct field *f
         if (strlen(item->text) > PATTERN_BYTES) {
             return wrong(rd->err, item, "a pattern of more than %u bytes", PATTERN_BYTES);
         }
-        c->globs[c->n++] = glob_make(trl_strn(item->text, strlen(item->text)), f->any_case);
+        struct glob *g = &c->globs[c->n++];
+        *g = glob_make(trl_strn(item->text, strlen(item->text)), f->any_case);
+        if (f->words && g->form == GLOB_EXACT &&
+            one_of(item, f->words, f->member ? f->member : f->group, rd->err) < 0) {
+            return false;
+        }
     }
     return true;
 }

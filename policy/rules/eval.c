@@ -120,7 +120,8 @@ void eval(const struct ruleset *rs, const struct facts *f, struct outcome *ret) 
     for (uint32_t i = 0; i < rs->n; i++) {
         struct rule *r = &rs->rules[i];
         bool spoke = false;
-        if (!(r->points & AT(f->point))) {
+        if (!(r->points & AT(f->point)) || (f->removes && !r->of_verbs) ||
+            (f->by_self && r->of_callers)) {
             continue;
         }
         if (r->about != ABOUT_WHOLE) {
@@ -135,7 +136,7 @@ void eval(const struct ruleset *rs, const struct facts *f, struct outcome *ret) 
             spoke_any = true;
         }
     }
-    if (!spoke_any && rs->fallback_points & AT(f->point)) {
+    if (!spoke_any && !f->removes && rs->fallback_points & AT(f->point)) {
         ret->verdict = rs->fallback;
         if (rs->fallback > TRL_V_ALLOW) {
             ret->hits[ret->n_hits++] = (struct hit){NULL, NULL};

@@ -170,6 +170,7 @@ static void read_configs(struct facts *f, const struct jnode *o) {
     JNODE_EACH(list_of(o, "configs"), c) {
         struct thing *x = add(f, ABOUT_CONFIG);
         x->slot[C_NAME] = get(c, "name");
+        x->slot[C_UNIT] = get(c, "unit");
         x->path = get(c, "path");
     }
 }
@@ -204,6 +205,15 @@ static void read_whole(struct facts *f, const struct jnode *o) {
     }
 }
 
+/* Fewer instances than there are, or something goes altogether. */
+static bool removes(const struct jnode *o) {
+    trl_str verb = get(o, "verb");
+    double count = number_of(jnode_get(o, "count")), old = number_of(jnode_get(o, "count_old"));
+    return trl_str_is(verb, "provider_stop") || trl_str_is(verb, "link_del") ||
+           trl_str_is(verb, "config_del") ||
+           (trl_str_is(verb, "scale") && (count == 0 || (count > 0 && count < old)));
+}
+
 bool facts_read(struct facts *f, uint32_t point, trl_str subject, uint32_t abouts) {
     static void (*const readers[ABOUTS])(struct facts *, const struct jnode *) = {
         NULL, read_units, read_actions, read_links, read_secrets, read_configs};
@@ -214,6 +224,8 @@ bool facts_read(struct facts *f, uint32_t point, trl_str subject, uint32_t about
     }
     f->point = point;
     read_whole(f, root);
+    f->removes = point == TRL_POINT_COMMAND && removes(root);
+    f->by_self = f->whole[W_CALLER_VIA].ptr && trl_str_is(f->whole[W_CALLER_VIA], "self");
     for (uint32_t i = 1; i < ABOUTS; i++) {
         if (abouts & (1u << i)) {
             readers[i](f, root);

@@ -29,6 +29,8 @@ struct named { /* a unit of the manifest, for those that only name it */
 struct facts {
     struct jtree tree; /* the subject; its strings are borrowed from the subject's text */
     uint32_t point;
+    bool removes; /* a command that takes away */
+    bool by_self; /* nobody asked: Trellis looks again */
     trl_str whole[WHOLE_SLOTS];
     const struct jnode *maps[MAP_SLOTS]; /* borrowed from tree */
     double plan[PLAN_SLOTS];             /* < 0: not known */

@@ -64,7 +64,7 @@ enum unit_slot {
 };
 enum link_slot { L_NAME, L_SOURCE, L_TARGET, L_NAMESPACE, L_PACKAGE };
 enum secret_slot { S_NAME, S_BACKEND, S_KEY, S_FIELD, S_VERSION, S_UNIT };
-enum config_slot { C_NAME };
+enum config_slot { C_NAME, C_UNIT };
 #define THING_SLOTS 9u
 
 enum cond_type {
@@ -104,6 +104,8 @@ struct rule {
     uint32_t points; /* AT() */
     enum about about;
     bool needs_image; /* only things that have one */
+    bool of_verbs;    /* it looks at verbs: else what takes away is not its business */
+    bool of_callers;  /* it looks at who asks: then what nobody asked is not its business */
     struct blocks match, unless;
     int32_t verdict;
     bool stop;

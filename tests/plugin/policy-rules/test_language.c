@@ -109,6 +109,11 @@ static void test_condition_faults(void **state) {
     refused(RULE("  match: {host: {labels: x}}\n"), "4:18: labels must be a map");
     refused(RULE("  match: {host: {labels: {}}}\n"), "4:18: labels must be a map");
     refused(RULE("  match: {image: {tag: {a: b}}}\n"), "4:19: tag must be a pattern or a list");
+    refused(RULE("  match: {verb: provider-stop}\n"),
+            "4:11: verb 'provider-stop' is none of scale, ");
+    refused(RULE("  match: {request: [start*, startComponents]}\n"),
+            "4:29: request 'startComponents'");
+    refused(RULE("  match: {caller: {via: tcp}}\n"), "4:20: via 'tcp' is none of nats, socket");
     refused(RULE("  match: {instances: many}\n"), "4:11: 'many' is no whole number");
     refused(RULE("  match: {instances: -1}\n"), "'-1' is no whole number");
     refused(RULE("  match: {instances: 1.5}\n"), "'1.5' is no whole number");
@@ -127,10 +132,11 @@ static void test_points_faults(void **state) {
     (void)state;
     refused(RULE("  points: [place, put]\n  match: {host: {id: N*}}\n"),
             "5:18: id is never there at point put");
-    refused(RULE("  points: [put]\n  match: {app: x}\n  unless: [{lattice: y}, {request: z}]\n"),
+    refused(RULE("  points: [put]\n  match: {app: x}\n  unless: [{lattice: y}, {request: "
+                 "startProvider}]\n"),
             "6:27: request is never there at point put");
-    refused(RULE("  points: [command]\n  match: {verb: stop, unit: {kind: provider}}\n"),
-            "5:30: kind is never there at point command");
+    refused(RULE("  points: [command]\n  match: {verb: scale, unit: {kind: provider}}\n"),
+            "5:31: kind is never there at point command");
     refused(RULE("  points: [secret]\n  match: {instances: {over: 5}}\n"),
             "5:11: instances is never there at point secret");
     refused(RULE("  match: {version: v1, host: {labels: {a: b}}}\n"), "no point has all");
@@ -151,19 +157,21 @@ static void test_points(void **state) {
                        stored | AT(TRL_POINT_PLACE) | AT(TRL_POINT_COMMAND) | AT(TRL_POINT_HOST);
     (void)state;
     assert_int_equal(points_of("match: {app: x}"), AT_ALL);
-    assert_int_equal(points_of("match: {caller: {id: x}}"), AT_ALL);
+    assert_int_equal(points_of("match: {caller: {id: x}}"),
+                     stored | AT(TRL_POINT_HOST) | AT(TRL_POINT_SECRET));
+    assert_int_equal(points_of("match: {lattice: x}"), AT_ALL & ~AT(TRL_POINT_SECRET));
     assert_int_equal(points_of("match: {version: x}"), stored);
     assert_int_equal(points_of("match: {image: x}"), units);
-    assert_int_equal(points_of("match: {unit: {name: x, kind: y}}"),
+    assert_int_equal(points_of("match: {unit: {name: x, kind: provider}}"),
                      units & ~AT(TRL_POINT_COMMAND));
     assert_int_equal(points_of("match: {instances: 7}"), units & ~AT(TRL_POINT_PLACE));
-    assert_int_equal(points_of("match: {verb: x, host: {id: y}}"),
+    assert_int_equal(points_of("match: {verb: scale, host: {id: y}}"),
                      AT(TRL_POINT_DEPLOY) | AT(TRL_POINT_COMMAND));
     assert_int_equal(points_of("match: {link: {interface: x}}"), stored);
     assert_int_equal(points_of("match: {secret: {backend: x}}"), stored | AT(TRL_POINT_SECRET));
     assert_int_equal(points_of("match: {secret: x}"), stored);
     assert_int_equal(points_of("match: {config: x}"), stored);
-    assert_int_equal(points_of("match: {request: x}"), AT(TRL_POINT_HOST));
+    assert_int_equal(points_of("match: {request: start*}"), AT(TRL_POINT_HOST));
     assert_int_equal(points_of("match: {plan: {stop: {over: 3}}}"), AT(TRL_POINT_DEPLOY));
     assert_int_equal(points_of("match: {entity: {issuer: A*}}"), AT(TRL_POINT_SECRET));
     assert_int_equal(points_of("match: {image: x}, unless: {host: {labels: {a: b}}}"),

@@ -125,7 +125,7 @@ static void test_fields(void **state) {
         {"match: {instances: {min: 2, max: 4}}", PUT, "{\"units\":[{\"instances\":4}]}",
          "{\"units\":[{\"instances\":9223372036854775807},{\"instances\":-3},{\"instances\":3.0}]"
          "}"},
-        {"match: {verb: [scale, stop-*], image: 'bad/*'}", DEPLOY,
+        {"match: {verb: [scale, link_*], image: 'bad/*'}", DEPLOY,
          "{\"plan\":{\"actions\":[{\"verb\":\"scale\",\"image\":\"bad/x\"}]}}",
          "{\"plan\":{\"actions\":[{\"verb\":\"update\",\"image\":\"bad/x\"},{\"verb\":\"scale\","
          "\"image\":\"good/x\"}]}}"},
@@ -182,7 +182,7 @@ static void test_unknown(void **state) {
                      TRL_V_ABSTAIN);
     /* A rule about images has no business with what has none. */
     assert_int_equal(verdict_of("unless: {image: {registry: r.io}}", COMMAND,
-                                "{\"verb\":\"link-put\",\"unit\":\"web\"}"),
+                                "{\"verb\":\"link_put\",\"unit\":\"web\"}"),
                      TRL_V_ABSTAIN);
     assert_int_equal(
         verdict_of("unless: {image: {registry: r.io}}", PUT, "{\"units\":[{\"name\":\"shared\"}]}"),
@@ -215,6 +215,46 @@ static void test_blocks(void **state) {
                                 "{\"units\":[{\"name\":\"a\",\"image\":\"y/1\"},{\"name\":\"b\","
                                 "\"image\":\"x/1\"}]}"),
                      TRL_V_ABSTAIN);
+}
+
+/* Rules that do not look at verbs are about what is to be: no denial keeps anything from going. */
+static void test_what_goes(void **state) {
+    static const char ours[] = "unless: {image: {registry: r.io}}";
+    static const char *const going[] = {
+        "{\"verb\":\"scale\",\"unit\":\"w\",\"image\":\"x.io/w\",\"count\":0}",
+        "{\"verb\":\"scale\",\"unit\":\"w\",\"image\":\"x.io/w\",\"count\":2,\"count_old\":3}",
+        "{\"verb\":\"provider_stop\",\"unit\":\"w\",\"image\":\"\",\"count\":0}",
+        "{\"verb\":\"link_del\",\"link\":\"x\"}", "{\"verb\":\"config_del\",\"config\":\"x\"}"};
+    static const char *const coming[] = {
+        "{\"verb\":\"scale\",\"unit\":\"w\",\"image\":\"x.io/w\",\"count\":3,\"count_old\":2}",
+        "{\"verb\":\"scale\",\"unit\":\"w\",\"image\":\"x.io/w\",\"count\":3}",
+        "{\"verb\":\"update\",\"unit\":\"w\",\"image\":\"x.io/w\",\"count\":2,\"count_old\":3}",
+        "{\"verb\":\"provider_start\",\"unit\":\"w\",\"image\":\"x.io/w\",\"count\":1}"};
+    struct lab l;
+    (void)state;
+    for (size_t i = 0; i < sizeof(going) / sizeof(*going); i++) {
+        assert_int_equal(verdict_of(ours, COMMAND, going[i]), TRL_V_ABSTAIN);
+        assert_int_equal(verdict_of("match: {app: '**'}", COMMAND, going[i]), TRL_V_ABSTAIN);
+        assert_int_equal(verdict_of("match: {verb: '*'}", COMMAND, going[i]), TRL_V_DENY);
+        open_lab(&l, "default: deny\nrules: []");
+        ask(&l, COMMAND, going[i]);
+        assert_int_equal(l.o.verdict, TRL_V_ABSTAIN);
+        close_lab(&l);
+    }
+    for (size_t i = 0; i < sizeof(coming) / sizeof(*coming); i++) {
+        assert_int_equal(verdict_of(ours, COMMAND, coming[i]), TRL_V_DENY);
+    }
+}
+
+/* What runs is judged again by Trellis itself: rules about callers say nothing then. */
+static void test_by_self(void **state) {
+    static const char ops[] = "unless: {caller: {id: 'ops-*'}}";
+    (void)state;
+    assert_int_equal(verdict_of(ops, DEPLOY, "{\"caller\":{\"via\":\"self\"}}"), TRL_V_ABSTAIN);
+    assert_int_equal(verdict_of(ops, DEPLOY, "{\"caller\":{\"via\":\"nats\"}}"), TRL_V_DENY);
+    assert_int_equal(
+        verdict_of("match: {caller: {via: self}}", DEPLOY, "{\"caller\":{\"via\":\"self\"}}"),
+        TRL_V_DENY);
 }
 
 /* Allow is for all things or not at all; deny and warn for one. */
@@ -344,10 +384,11 @@ static void test_bad_subjects(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),   cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_allow),
-        cmocka_unit_test(test_heaviest), cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_bounded),  cmocka_unit_test(test_bad_subjects),
+        cmocka_unit_test(test_fields),    cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_what_goes), cmocka_unit_test(test_by_self),
+        cmocka_unit_test(test_blocks),    cmocka_unit_test(test_allow),
+        cmocka_unit_test(test_heaviest),  cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_bounded),   cmocka_unit_test(test_bad_subjects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
