@@ -163,7 +163,7 @@ bool unit_place(struct unit_plan *x, uint32_t *current, uint32_t *flags, trl_pla
                        .failing = x->failing,
                        .seed = p->in->seed};
     struct err e = ERR_INIT;
-    if (scaler_place(u->spec, &in, out, &e) < 0) {
+    if (scaler_place_again(u->spec, &in, p->o->hosts_revision, out, &e) < 0) {
         x->blocked = true;
         x->blocked_text = arena_str(p->a, str_c(e.msg));
         return false;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 
 #define FROZEN (TRL_HOST_STALE | TRL_HOST_SUSPECT)
@@ -16,9 +17,15 @@ struct scaler {
     const char *name;
 };
 
+struct rested { /* a host that kept what it has */
+    uint32_t at, group;
+};
+
 struct scaler_spec {
     struct scaler *scaler;
     trl_scaler_spec *raw;
+    uint64_t rested_key; /* of the input that the plugin left as it was; 0: none */
+    VEC(struct rested) rested;
 };
 
 struct scaler *scaler_create(struct plug_inst *in) {
@@ -56,7 +63,7 @@ int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, s
         return err_set(err, TRL_E_INTERNAL, "scaler plugin '%s' compiles to nothing", s->name);
     }
     struct scaler_spec *sp = mem_alloc(sizeof(*sp));
-    *sp = (struct scaler_spec){s, raw};
+    *sp = (struct scaler_spec){.scaler = s, .raw = raw};
     *ret = sp;
     return 0;
 }
@@ -64,6 +71,7 @@ int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, s
 void scaler_release(struct scaler_spec *sp) {
     if (sp) {
         sp->scaler->t->release(sp->scaler->raw, sp->raw);
+        VEC_FREE(&sp->rested);
         mem_free(sp);
     }
 }
@@ -102,12 +110,7 @@ static int check_answer(struct scaler *s, const trl_place_in *in, const trl_plac
     return 0;
 }
 
-int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *out,
-                 struct err *err) {
-    struct scaler *s = sp->scaler;
-    trl_err e = {.struct_size = sizeof(e)};
-    trl_place_in own = *in;
-    own.struct_size = sizeof(own);
+static void clear(const trl_place_in *in, trl_place_out *out) {
     out->struct_size = sizeof(*out);
     out->unplaced = out->failed = out->reserved = 0;
     out->message[0] = '\0';
@@ -118,6 +121,63 @@ int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *
             out->reasons[i] = TRL_WHY_NONE;
         }
     }
+}
+
+/* Of everything but the loads, which alone move nothing. */
+static uint64_t rest_key(const trl_place_in *in, uint64_t hosts_revision) {
+    const uint32_t *lists[] = {in->host_flags, in->current, in->foreign, in->failing};
+    uint64_t key[3] = {hosts_revision, in->n_hosts, in->seed};
+    for (uint32_t i = 0; i < ARRAY_LEN(lists); i++) {
+        key[1] =
+            lists[i] ? hash_bytes(lists[i], in->n_hosts * sizeof(uint32_t)) ^ key[1] << 1 : ~key[1];
+    }
+    return hash_bytes(key, sizeof(key)) | 1;
+}
+
+static void remember(struct scaler_spec *sp, const trl_place_in *in, const trl_place_out *out,
+                     uint64_t key) {
+    bool rests = !out->failed && out->unplaced == 0;
+    for (uint32_t i = 0; i < in->n_hosts && rests; i++) {
+        rests = out->wanted[i] == in->current[i];
+    }
+    sp->rested_key = rests ? key : 0;
+    sp->rested.n = 0;
+    for (uint32_t i = 0; i < in->n_hosts && rests; i++) {
+        if (in->current[i]) {
+            *VEC_ADD(&sp->rested) = (struct rested){i, out->group[i]};
+        }
+    }
+}
+
+int scaler_place_again(struct scaler_spec *sp, const trl_place_in *in, uint64_t hosts_revision,
+                       trl_place_out *out, struct err *err) {
+    uint64_t key = rest_key(in, hosts_revision);
+    if (key != sp->rested_key || (in->flags & TRL_PLACE_EXPLAIN)) {
+        int rc = scaler_place(sp, in, out, err);
+        if (rc == 0) {
+            remember(sp, in, out, key);
+        }
+        return rc;
+    }
+    clear(in, out);
+    for (uint32_t i = 0; i < sp->rested.n; i++) {
+        uint32_t at = sp->rested.at[i].at;
+        out->wanted[at] = in->current[at];
+        out->group[at] = sp->rested.at[i].group;
+        if (out->reasons) {
+            out->reasons[at] = TRL_WHY_KEPT;
+        }
+    }
+    return 0;
+}
+
+int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *out,
+                 struct err *err) {
+    struct scaler *s = sp->scaler;
+    trl_err e = {.struct_size = sizeof(e)};
+    trl_place_in own = *in;
+    own.struct_size = sizeof(own);
+    clear(in, out);
     struct watch w;
     watch_enter(s->in, &w);
     trl_status st = s->t->place(s->raw, sp->raw, &own, out, &e);
