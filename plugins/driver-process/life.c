@@ -192,10 +192,13 @@ void life_stop(struct trl_inst *d, trl_op *op) {
     driver_progress(d);
 }
 
-static int anything_runs(const struct trl_inst *d) {
+/* Something is on its way out: it is waited for. */
+static int leaving(const struct trl_inst *d) {
     for (const struct unit *u = d->units; u; u = u->next) {
-        if (u->runs) {
-            return 1;
+        for (const struct run *r = u->runs; r; r = r->next) {
+            if (d->set.stop_all || r->state == RUN_STOPPING) {
+                return 1;
+            }
         }
     }
     return 0;
@@ -216,8 +219,7 @@ void driver_progress(struct trl_inst *d) {
     if (d->starting && !adopting(d)) {
         finish_start(d);
     }
-    if (d->stopping && d->stop_op && d->n_jobs == 0 && !d->saves && !d->starting &&
-        !(d->set.stop_all && anything_runs(d))) {
+    if (d->stopping && d->stop_op && d->n_jobs == 0 && !d->saves && !d->starting && !leaving(d)) {
         trl_op *op = d->stop_op;
         d->stop_op = NULL;
         ops_forget(d);

@@ -66,7 +66,7 @@ static void fill(const struct unit *u, trl_running *e, trl_label **marks) {
                        .kind = w ? w->kind : TRL_RUN_COMPONENT,
                        .unit_id = trl_cstr(u->id),
                        .image = trl_cstr(w ? want_image(w) : ""),
-                       .count = unit_ready_count(u),
+                       .count = unit_running(u),
                        .health = health_of(u),
                        .annotations = *marks,
                        .n_annotations = n,

@@ -86,7 +86,7 @@ static void ended(struct run *r, const char *how, int lost) {
         unit_failed(u, r, text);
     }
     run_free(r);
-    runs_prune(u->d, u->id, lost ? id : NULL, 2);
+    runs_prune(u->d, u->id, lost ? id : NULL, u->count ? 2 : 0);
     free(id);
     unit_soon(u);
 }

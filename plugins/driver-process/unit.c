@@ -33,10 +33,12 @@ static struct count count_runs(const struct unit *u) {
     return c;
 }
 
-uint32_t unit_ready_count(const struct unit *u) {
+/* Who is ready; and who was told to stop and still runs, unless another takes its place. */
+uint32_t unit_running(const struct unit *u) {
     uint32_t n = 0, old = 0;
     for (const struct run *r = u->runs; r; r = r->next) {
-        n += r->state == RUN_READY;
+        int leaving = r->state == RUN_STOPPING && !r->why[0] && (!u->count || r->fp == u->fp);
+        n += r->state == RUN_READY || leaving;
         old += r->state == RUN_READY && r->fp != u->fp;
     }
     return old && n > u->count && u->count ? u->count : n; /* one more while it is replaced */
@@ -293,8 +295,14 @@ static void is_settled(struct unit *u) {
 /* It takes long, and goes on: the core need not think that it was forgotten. */
 static void on_words(void *arg) {
     struct unit *u = arg;
-    if (unit_is_busy(u) && !u->error[0]) {
-        report_note(u, TRL_NOTE_BUSY, "starting");
+    if (u->count ? unit_is_busy(u) && !u->error[0] : u->runs != NULL) {
+        report_note(u, TRL_NOTE_BUSY, u->count ? "starting" : "stopping");
+        wake_start(&u->words, u->d, WORDS_NS, on_words, u);
+    }
+}
+
+static void have_words(struct unit *u) {
+    if (!u->words.id) {
         wake_start(&u->words, u->d, WORDS_NS, on_words, u);
     }
 }
@@ -311,11 +319,12 @@ static void step(void *arg) {
     }
     if (u->count == 0) {
         stop_all(u);
-        if (u->runs) {
-            report_unit(u);
-        } else {
+        if (!u->runs) {
             over(u);
+            return;
         }
+        report_unit(u);
+        have_words(u);
         return;
     }
     start_some(u);
@@ -324,9 +333,7 @@ static void step(void *arg) {
         is_settled(u);
     } else {
         report_unit(u);
-        if (!u->words.id) {
-            wake_start(&u->words, d, WORDS_NS, on_words, u);
-        }
+        have_words(u);
     }
 }
 
