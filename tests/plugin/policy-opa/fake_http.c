@@ -3,7 +3,9 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@ struct fake_conn {
     struct fake_http *f;
     pthread_t thread;
     int fd, broken;
+    SSL *ssl; /* NULL: plain */
     char *buf;
     size_t n, cap;
 };
@@ -26,6 +29,7 @@ struct fake_http {
     fake_fn fn;
     void *arg;
     int fd;
+    SSL_CTX *tls;
     char url[64];
     pthread_t thread;
     pthread_mutex_t lock;
@@ -41,10 +45,18 @@ static void *must(void *p) {
     return p;
 }
 
+static ssize_t conn_send(struct fake_conn *c, const void *p, size_t n) {
+    return c->ssl ? SSL_write(c->ssl, p, (int)n) : send(c->fd, p, n, MSG_NOSIGNAL);
+}
+
+static ssize_t conn_recv(struct fake_conn *c, void *p, size_t n) {
+    return c->ssl ? SSL_read(c->ssl, p, (int)n) : recv(c->fd, p, n, 0);
+}
+
 void fake_raw(struct fake_conn *c, const void *bytes, size_t n) {
     const char *p = bytes;
     while (n > 0 && !c->broken) {
-        ssize_t k = send(c->fd, p, n, MSG_NOSIGNAL);
+        ssize_t k = conn_send(c, p, n);
         if (k <= 0) {
             c->broken = 1;
             return;
@@ -73,7 +85,7 @@ void fake_close(struct fake_conn *c) {
 
 void fake_hold(struct fake_conn *c) {
     char byte;
-    while (recv(c->fd, &byte, 1, 0) > 0) {
+    while (conn_recv(c, &byte, 1) > 0) {
     }
     c->broken = 1;
 }
@@ -86,7 +98,7 @@ static int more(struct fake_conn *c, size_t want) {
             c->cap = 2 * c->cap + 131072;
             c->buf = must(realloc(c->buf, c->cap));
         }
-        k = recv(c->fd, c->buf + c->n, 65535, 0);
+        k = conn_recv(c, c->buf + c->n, 65535);
         if (k <= 0) {
             return -1;
         }
@@ -134,7 +146,18 @@ static int one_request(struct fake_conn *c) {
 
 static void *serve(void *arg) {
     struct fake_conn *c = arg;
-    while (one_request(c) == 0) {
+    sigset_t pipe;
+    sigemptyset(
+        &pipe); /* TLS writes may raise it; on this thread only, the plugin must cope alone */
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+    if (c->f->tls) {
+        c->ssl = must(SSL_new(c->f->tls));
+        SSL_set_fd(c->ssl, c->fd);
+    }
+    if (!c->ssl || SSL_accept(c->ssl) == 1) {
+        while (one_request(c) == 0) {
+        }
     }
     shutdown(c->fd, SHUT_RDWR); /* closed when the server ends: nobody else may get the number */
     return NULL;
@@ -168,23 +191,41 @@ static void *accept_all(void *arg) {
     return NULL;
 }
 
-struct fake_http *fake_http_create(fake_fn fn, void *arg) {
+static struct fake_http *create(fake_fn fn, void *arg, SSL_CTX *tls) {
     struct fake_http *f = must(calloc(1, sizeof(*f)));
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t n = sizeof(a);
     f->fn = fn;
     f->arg = arg;
+    f->tls = tls;
     pthread_mutex_init(&f->lock, NULL);
     f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (f->fd < 0 || bind(f->fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(f->fd, 64) < 0 ||
         getsockname(f->fd, (struct sockaddr *)&a, &n) < 0) {
         abort();
     }
-    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%d", ntohs(a.sin_port));
+    snprintf(f->url, sizeof(f->url), "%s://127.0.0.1:%d", tls ? "https" : "http",
+             ntohs(a.sin_port));
     if (pthread_create(&f->thread, NULL, accept_all, f) != 0) {
         abort();
     }
     return f;
+}
+
+struct fake_http *fake_http_create(fake_fn fn, void *arg) {
+    return create(fn, arg, NULL);
+}
+
+struct fake_http *fake_http_create_tls(fake_fn fn, void *arg, const char *cert, const char *key,
+                                       const char *ca) {
+    SSL_CTX *tls = must(SSL_CTX_new(TLS_server_method()));
+    if (SSL_CTX_use_certificate_file(tls, cert, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_load_verify_locations(tls, ca, NULL) != 1) {
+        abort();
+    }
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return create(fn, arg, tls);
 }
 
 void fake_http_destroy(struct fake_http *f) {
@@ -200,11 +241,13 @@ void fake_http_destroy(struct fake_http *f) {
         struct fake_conn *c = f->conns;
         f->conns = c->next;
         pthread_join(c->thread, NULL);
+        SSL_free(c->ssl);
         close(c->fd);
         free(c->buf);
         free(c);
     }
     close(f->fd);
+    SSL_CTX_free(f->tls);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }

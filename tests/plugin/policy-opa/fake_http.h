@@ -23,6 +23,9 @@ struct fake_req {
 typedef void (*fake_fn)(void *arg, struct fake_conn *c, const struct fake_req *r);
 
 struct fake_http *fake_http_create(fake_fn fn, void *arg);
+/* The same behind TLS; clients need a certificate of that authority. PEM files. */
+struct fake_http *fake_http_create_tls(fake_fn fn, void *arg, const char *cert, const char *key,
+                                       const char *ca);
 /* Ends all connections, joins all threads. */
 void fake_http_destroy(struct fake_http *f);
 const char *fake_http_url(const struct fake_http *f);

@@ -23,6 +23,11 @@
 #define PATIENCE_TURNS 3000 /* of 20 ms */
 #define MAX_ARGS       24
 
+void server_dir(struct server *s) {
+    snprintf(s->dir, sizeof(s->dir), "/tmp/trellis-opa-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+}
+
 bool server_find(struct server *s) {
     FILE *f = popen(TRELLIS_SOURCE_DIR "/tests/tools/opa.sh --have", "r");
     memset(s, 0, sizeof(*s));
@@ -36,8 +41,7 @@ bool server_find(struct server *s) {
     if (!s->binary[0]) {
         return false;
     }
-    snprintf(s->dir, sizeof(s->dir), "/tmp/trellis-opa-XXXXXX");
-    assert_non_null(mkdtemp(s->dir));
+    server_dir(s);
     return true;
 }
 

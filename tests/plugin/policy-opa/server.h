@@ -16,7 +16,9 @@ struct server {
     int port;
 };
 
-/* Makes the directory; false: no OPA here, the test has to be skipped. */
+/* Makes the directory only. */
+void server_dir(struct server *s);
+/* Makes the directory too; false: no OPA here, the test has to be skipped. */
 bool server_find(struct server *s);
 /* args: NULL-terminated, behind `run --server --addr ...`; address: NULL for a port, or unix://.
  * Returns when it listens. */

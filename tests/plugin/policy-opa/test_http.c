@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "rig.h"
+#include "server.h"
 
 enum mode {
     GOOD,
@@ -37,7 +38,7 @@ enum mode {
     PLAIN_TRUE,
 };
 
-struct server {
+struct liar {
     struct fake_http *f;
     atomic_int mode;
     atomic_uint batches; /* requests to the batch path */
@@ -65,7 +66,7 @@ static void raw(struct fake_conn *c, const char *text) {
     fake_raw(c, text, strlen(text));
 }
 
-static void misbehave(struct server *s, struct fake_conn *c, const struct fake_req *q) {
+static void misbehave(struct liar *s, struct fake_conn *c, const struct fake_req *q) {
     switch ((enum mode)atomic_load(&s->mode)) {
     case SILENT:
         atomic_fetch_add(&s->holds, 1);
@@ -128,7 +129,7 @@ static void misbehave(struct server *s, struct fake_conn *c, const struct fake_r
 }
 
 static void on_req(void *arg, struct fake_conn *c, const struct fake_req *q) {
-    struct server *s = arg;
+    struct liar *s = arg;
     char text[64];
     pthread_mutex_lock(&s->lock);
     snprintf(s->head, sizeof(s->head), "%s", q->head);
@@ -142,13 +143,13 @@ static void on_req(void *arg, struct fake_conn *c, const struct fake_req *q) {
     }
 }
 
-static void server_start(struct server *s) {
+static void liar_start(struct liar *s) {
     memset(s, 0, sizeof(*s));
     pthread_mutex_init(&s->lock, NULL);
     s->f = fake_http_create(on_req, s);
 }
 
-static void server_stop(struct server *s) {
+static void liar_stop(struct liar *s) {
     fake_http_destroy(s->f);
     pthread_mutex_destroy(&s->lock);
 }
@@ -195,10 +196,10 @@ static const struct failing failings[] = {
 };
 
 static void test_failures(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":300,\"max_answer_bytes\":4096");
     for (size_t i = 0; i < ARRAY_LEN(failings); i++) {
         const struct failing *f = &failings[i];
@@ -221,18 +222,18 @@ static void test_failures(void **state) {
     assert_true(tk_logged(r.tk, "without an answer"));
     assert_true(tk_logged(r.tk, "answers again"));
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
 }
 
 static void test_nobody_there(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     struct asked a;
     char url[64];
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     snprintf(url, sizeof(url), "%s", fake_http_url(s.f));
-    server_stop(&s);
+    liar_stop(&s);
     open_at(&r, url, ",\"request_timeout_ms\":20000");
     ask_one(&r, &a, GOOD_SUBJECT);
     assert_int_equal(a.st, TRL_E_UNAVAIL);
@@ -248,11 +249,11 @@ static void test_nobody_there(void **state) {
 
 /* One connection for one question after another; as many as allowed for many at once. */
 static void test_keep_alive(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     struct asked *many = mem_array(64, sizeof(*many));
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), ",\"max_connections\":4,\"request_timeout_ms\":60000");
     for (int i = 0; i < 50; i++) {
         good(&r);
@@ -276,16 +277,16 @@ static void test_keep_alive(void **state) {
         good(&r);
     }
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
     mem_free(many);
 }
 
 static void test_batches(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     struct asked *a = mem_array(1, sizeof(*a));
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), ",\"batch_path\":\"t/batch\",\"request_timeout_ms\":60000");
     ask(&r, a, TRL_POINT_PLACE, BAD_SUBJECT, 512, 0);
     asked_wait(&r, a);
@@ -305,9 +306,9 @@ static void test_batches(void **state) {
     assert_non_null(strstr(a->msg, "1 decisions on 3 subjects"));
     asked_free(a);
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
     /* split by size; and one by one without batch_path */
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f),
             ",\"batch_path\":\"t/batch\",\"max_request_bytes\":4096,\"request_timeout_ms\":60000");
     ask(&r, a, TRL_POINT_PLACE, GOOD_SUBJECT, 512, 0);
@@ -316,8 +317,8 @@ static void test_batches(void **state) {
     asked_free(a);
     assert_in_range(fake_http_requests(s.f), 512 * strlen(GOOD_SUBJECT) / 4096, 20);
     rig_close(&r);
-    server_stop(&s);
-    server_start(&s);
+    liar_stop(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":60000");
     ask(&r, a, TRL_POINT_PLACE, GOOD_SUBJECT, 512, 0);
     asked_wait(&r, a);
@@ -326,17 +327,17 @@ static void test_batches(void **state) {
     assert_int_equal(fake_http_requests(s.f), 512);
     assert_in_range(fake_http_accepted(s.f), 1, 8);
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
     mem_free(a);
 }
 
 /* The core's deadline ends a call; so does cancelling; nobody else is held up meanwhile. */
 static void test_deadlines(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     struct asked *held = mem_array(3, sizeof(*held)), *a = mem_array(1, sizeof(*a));
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     atomic_store(&s.mode, SILENT);
     open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":600000");
     ask(&r, &held[0], TRL_POINT_HOST, GOOD_SUBJECT, 1, 0);
@@ -356,18 +357,18 @@ static void test_deadlines(void **state) {
     rig_close(&r); /* held[1] ends with it */
     assert_true(held[1].done);
     assert_true(held[1].st == TRL_E_CANCELLED || held[1].st == TRL_E_CLOSED);
-    server_stop(&s);
+    liar_stop(&s);
     mem_free(held);
     mem_free(a);
 }
 
 /* Those that wait for a connection are told in time too. */
 static void test_queue_expires(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     struct asked *a = mem_array(4, sizeof(*a));
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     atomic_store(&s.mode, SILENT);
     open_at(&r, fake_http_url(s.f), ",\"request_timeout_ms\":150,\"max_connections\":1");
     for (int i = 0; i < 4; i++) {
@@ -379,7 +380,7 @@ static void test_queue_expires(void **state) {
         asked_free(&a[i]);
     }
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
     mem_free(a);
 }
 
@@ -390,7 +391,7 @@ static void write_file(const char *path, const char *text) {
     fclose(f);
 }
 
-static bool head_has(struct server *s, const char *needle) {
+static bool head_has(struct liar *s, const char *needle) {
     pthread_mutex_lock(&s->lock);
     bool yes = strstr(s->head, needle) != NULL;
     pthread_mutex_unlock(&s->lock);
@@ -409,14 +410,14 @@ static void refuses_token(struct rig *r, const char *why) {
 
 static void test_token(void **state) {
     char dir[] = "/tmp/trellis-opa-XXXXXX", path[64], more[128];
-    struct server s;
+    struct liar s;
     struct rig r;
     (void)state;
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/token", dir);
     snprintf(more, sizeof(more), ",\"token_file\":\"%s\"", path);
     write_file(path, "s3cret-one\n");
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), more);
     good(&r);
     assert_true(head_has(&s, "\r\nAuthorization: Bearer s3cret-one\r\n"));
@@ -435,7 +436,7 @@ static void test_token(void **state) {
     assert_true(log.len == 0 || !memmem(log.ptr, log.len, "s3cret", 6));
     assert_false(head_has(&s, "X-Evil"));
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
     /* and it is missed at the start */
     rig_open(&r, NULL);
     char config[256];
@@ -448,18 +449,71 @@ static void test_token(void **state) {
     rmdir(dir);
 }
 
+static void tls_fails(const struct liar *s, const char *host, const char *more, trl_status st,
+                      const char *text) {
+    char url[64];
+    struct rig r;
+    struct asked a;
+    snprintf(url, sizeof(url), "https://%s%s", host, strrchr(fake_http_url(s->f), ':'));
+    open_at(&r, url, more);
+    ask_one(&r, &a, GOOD_SUBJECT);
+    if (a.st != st || !strstr(a.msg, text)) {
+        fail_msg("%s%s: %d %s", url, more, a.st, a.msg);
+    }
+    asked_free(&a);
+    rig_close(&r);
+}
+
+/* Both sides show certificates, and everything but the right ones is refused. */
+static void test_tls(void **state) {
+    struct server files = {.pid = 0};
+    struct liar s = {.f = NULL};
+    struct rig r;
+    char mine[700], no_client[300];
+    (void)state;
+    server_dir(&files);
+    server_certificates(&files);
+    pthread_mutex_init(&s.lock, NULL);
+    s.f = fake_http_create_tls(on_req, &s, server_file(&files, "server.pem", NULL),
+                               server_file(&files, "server.key", NULL),
+                               server_file(&files, "ca.pem", NULL));
+    snprintf(no_client, sizeof(no_client), ",\"tls\":{\"ca\":\"%s\"}",
+             server_file(&files, "ca.pem", NULL));
+    snprintf(mine, sizeof(mine), ",\"tls\":{\"ca\":\"%s\",\"cert\":\"%s\",\"key\":\"%s\"}",
+             server_file(&files, "ca.pem", NULL), server_file(&files, "client.pem", NULL),
+             server_file(&files, "client.key", NULL));
+    open_at(&r, fake_http_url(s.f), mine);
+    good(&r);
+    good(&r);
+    assert_int_equal(fake_http_accepted(s.f), 1);
+    rig_close(&r);
+    tls_fails(&s, "127.0.0.1", "", TRL_E_DENIED, "its certificate is not trusted; check tls.ca");
+    tls_fails(&s, "localhost", mine, TRL_E_DENIED, "its certificate is not trusted");
+    tls_fails(&s, "127.0.0.1", no_client, TRL_E_UNAVAIL, "");
+    server_file(&files, "client.key", "nonsense");
+    tls_fails(&s, "127.0.0.1", mine, TRL_E_INVALID, "tls.cert or tls.key cannot be used");
+    server_file(&files, "ca.pem", "nonsense");
+    tls_fails(&s, "127.0.0.1", no_client, TRL_E_INVALID, "tls.ca cannot be used");
+    liar_stop(&s);
+    /* a server that waits for something else than TLS */
+    liar_start(&s);
+    tls_fails(&s, "127.0.0.1", ",\"connect_timeout_ms\":100", TRL_E_TIMEOUT, "SSL");
+    liar_stop(&s);
+    server_end(&files);
+}
+
 /* The environment of the process does not lead requests elsewhere. */
 static void test_no_proxy(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     (void)state;
     setenv("http_proxy", "http://127.0.0.1:1", 1);
     setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), "");
     good(&r);
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
     unsetenv("http_proxy");
     unsetenv("ALL_PROXY");
 }
@@ -498,11 +552,11 @@ static bool polled(void *arg) {
 /* A revision that changes voids what was kept; so does not hearing of it for three polls. */
 static void test_watch(void **state) {
     struct told t = {0};
-    struct server s;
+    struct liar s;
     struct rig r;
     char config[256];
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     snprintf(config, sizeof(config),
              "{\"url\":\"%s\",\"path\":\"t/d\",\"watch_ms\":5,\"revision_path\":\"rev.1/x\"}",
              fake_http_url(s.f));
@@ -527,17 +581,17 @@ static void test_watch(void **state) {
     assert_int_equal(t.ended, 0);
     policy_watch_end(w);
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
 }
 
 /* ttl_ms: -1 keeps only while somebody looks at the rules, and knows them. */
 static void test_kept_until_change(void **state) {
     struct told t = {0};
-    struct server s;
+    struct liar s;
     struct rig r;
     char config[256];
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     atomic_store(&s.mode, PLAIN_TRUE);
     snprintf(config, sizeof(config),
              "{\"url\":\"%s\",\"path\":\"t/d\",\"watch_ms\":5,\"revision_path\":\"rev\","
@@ -554,7 +608,7 @@ static void test_kept_until_change(void **state) {
         assert_int_equal(tk_failures(r.tk), 0);
     }
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
 }
 
 static void on_info(void *arg, trl_status st, str json) {
@@ -567,11 +621,11 @@ static bool is_filled(void *arg) {
 }
 
 static void test_info(void **state) {
-    struct server s;
+    struct liar s;
     struct rig r;
     char text[1024] = "";
     (void)state;
-    server_start(&s);
+    liar_start(&s);
     open_at(&r, fake_http_url(s.f), "");
     good(&r);
     good(&r);
@@ -580,16 +634,22 @@ static void test_info(void **state) {
     assert_non_null(strstr(text, "\"requests\":2,\"connections\":1,\"failures\":0}"));
     assert_null(policy_watch(r.in, on_change, on_end, NULL)); /* watch_ms: 0 */
     rig_close(&r);
-    server_stop(&s);
+    liar_stop(&s);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failures),   cmocka_unit_test(test_nobody_there),
-        cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_deadlines),  cmocka_unit_test(test_queue_expires),
-        cmocka_unit_test(test_token),      cmocka_unit_test(test_no_proxy),
-        cmocka_unit_test(test_watch),      cmocka_unit_test(test_kept_until_change),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_queue_expires),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_no_proxy),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_kept_until_change),
         cmocka_unit_test(test_info),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
