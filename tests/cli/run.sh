@@ -42,7 +42,7 @@ mask() {
     sed -E -e "s#$work#WORK#g" -e "s#$build#BUILD#g" -e "s#$root#SOURCE#g" \
         -e 's/\b01[0-9A-HJKMNP-TV-Z]{24}\b/VERSION-------------------/g' -e 's/\bN[A-Z2-7]{55}\b/HOST----------------------------------------------------/g' \
         -e 's/\bN[A-Z2-7]{7}\b/HOSTHOST/g' -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' \
-        -e 's/\b[0-9a-f]{64}\b/SHA256/g' -e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/TRACE/g' -e 's/\b[0-9]+s ago/Ns ago/g' \
+        -e 's/(sha256"?:? +"?|SHA-256 is |`[a-z-]+: )[0-9a-f]{64}\b/\1SHA256/g' -e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/TRACE/g' -e 's/\b[0-9]+s ago/Ns ago/g' \
         -e 's/ [0-9]+s +([0-9a-f]{12})$/ AGE  \1/' -e 's/process [0-9]+/process PID/' \
         -e 's/"(seen_ms_ago|created_ms|uptime_s|heartbeat_ms|seq)": ?[0-9]+/"\1": N/' \
         -e 's/(seen_ms_ago|created_ms|uptime_s|heartbeat_ms|seq): [0-9]+/\1: N/' -e 's/ +$//'
