@@ -57,11 +57,13 @@ void app_tree(const struct node *status, bool colour, struct buf *out) {
         message = text(status, "message");
     const struct node *s = node_get(status, "scalers");
     const char *on = output_colour(colour, type);
+    bool told = false; /* by a line of the tree */
     buf_addf(out, "%.*s%s%.*s  %s%.*s%s\n", PSTR(text(status, "name")), version.len ? "@" : "",
              PSTR(version), on, PSTR(type), COLOUR_OFF(*on));
     for (uint32_t i = 0; s && i < s->n; i++) {
         const struct node *x = s->items[i];
         str xt = text(x, "type"), m = text(x, "message");
+        told = told || m.len > 0;
         on = output_colour(colour, xt);
         buf_addf(out, "%s %-12.*s  %s%-11.*s%s  %llu/%llu  %.*s%s%.*s\n",
                  i + 1 == s->n ? "└─" : "├─", PSTR(text(x, "kind")), on, PSTR(xt), COLOUR_OFF(*on),
@@ -69,7 +71,7 @@ void app_tree(const struct node *status, bool colour, struct buf *out) {
                  (unsigned long long)node_u64_or(x, "wanted", 0), PSTR(text(x, "name")),
                  m.len ? "  — " : "", PSTR(m));
     }
-    if (message.len && (!s || s->n == 0)) {
+    if (message.len && !told) { /* that of an application that runs: a policy denies it now */
         buf_addf(out, "   %.*s\n", PSTR(message));
     }
 }
