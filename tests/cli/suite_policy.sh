@@ -64,3 +64,23 @@ trellis policy test "$root/docs/examples/policy/rules.yaml" "$root/docs/examples
     fail "the examples are not decided as they say"
 grep -q '^22 cases, 0 failed$' out || fail "not every example was tried: $(tail -3 out)"
 grep 'no case makes' out && fail "a rule of the examples is not tried"
+
+# In force: a denied manifest changes nothing; what runs and is denied later says so, and can go.
+cat >live.yaml <<'YAML'
+rules:
+  - {name: ours, unless: {image: {registry: registry.good}}, verdict: deny, message: not our image, remedy: push it}
+YAML
+printf 'policy:\n  all: [{plugin: rules, file: %s/live.yaml, poll_ms: 20}]\n' "$work" >up.yaml
+printf 'transport: {plugin: inproc}\nstore: {plugin: memory}\n' >>up.yaml
+sed 's#registry.example/#registry.good/#' "$root/docs/examples/hello.yaml" >good.yaml
+denied() { trellis app status hello | grep -q 'denied by policy: not our image'; }
+start_up -c up.yaml --hosts 2 || exit 1
+trellis app apply "$root/docs/examples/hello.yaml" >out 2>&1
+[ $? -eq 6 ] || { fail "a denied manifest is not refused with 6"; cat out >&2; }
+grep -q "hello.yaml:9:7: error: not our image: unit 'web'.*live.yaml:2.*push it" out || { fail "place, rule or remedy is missing"; cat out >&2; }
+expect 1 trellis app get hello
+expect 0 trellis app apply good.yaml --wait
+sed 's/registry.good/other.good/' live.yaml >live.new && mv live.new live.yaml
+until_ok denied
+expect 0 trellis app undeploy hello --wait
+stop_up TERM 0
