@@ -162,11 +162,15 @@ trl_status ask(trl_inst *in, const struct patience *w, const struct ask *q, stru
     }
     trl_err why = vault_err();
     st = auth_again(in, w, gen, &why);
-    if (st == TRL_E_CANCELLED || st == TRL_E_CLOSED || st == TRL_E_TIMEOUT) {
+    if (st == TRL_OK) {
+        return ask_once(in, w, q, a, &gen, err);
+    }
+    if (why.msg_len) { /* a login was due and failed: whether it is allowed is not known */
         *err = why;
+        answer_finish(a);
         return st;
     }
-    return st == TRL_OK ? ask_once(in, w, q, a, &gen, err) : TRL_OK; /* the 403 stands */
+    return TRL_OK; /* the 403 stands */
 }
 
 void ask_words(const struct answer *a, char *to, size_t size) {

@@ -146,6 +146,31 @@ static void test_approle(void **state) {
     TK_CHECK(rig.tk, rig_asked(&rig, lookup) == 1);
 }
 
+/* The token is not valid any more and nobody gives another: that is not the policy's doing. */
+static void test_lost_token(void **state) {
+    const struct answer *a;
+    (void)state;
+    size_t login = RULE(&rig, .path = "/v1/auth/approle/login", .status = 200,
+                        .body = LOGIN("t1", "3600", "true"));
+    data_needs(RIG_DATA("{\"value\":\"v\"}", "1"));
+    rig_open(&rig, approle());
+    ASK_TEXT(rig.tk, ask_fetch(rig.tk, rig.in, Q("a")), "v");
+    RULE(&rig, .path = "/v1/auth/token/lookup-self", .status = 403, .body = "{}");
+    RULE(&rig, .path = "/v1/secret/data/a", .times = 1, .status = 403, .body = "{}");
+    size_t down = RULE(&rig, .path = "/v1/auth/approle/login", .status = 503, .body = "{}");
+    ASK_ST(rig.tk, ask_fetch(rig.tk, rig.in, Q("a")), TRL_E_UNAVAIL);
+    TK_CHECK(rig.tk, rig_asked(&rig, down) == 1 && rig_asked(&rig, login) == 1);
+    rig_close(&rig);
+    rig_drop(&rig, down);
+    rig_open(&rig, approle());
+    ASK_TEXT(rig.tk, ask_fetch(rig.tk, rig.in, Q("a")), "v");
+    RULE(&rig, .path = "/v1/secret/data/a", .times = 1, .status = 403, .body = "{}");
+    RULE(&rig, .path = "/v1/auth/approle/login", .status = 400, .body = "{}");
+    a = ask_fetch(rig.tk, rig.in, Q("a"));
+    ASK_ST(rig.tk, a, TRL_E_DENIED);
+    TK_CHECK_F(rig.tk, strstr(a->why, "refuses the login"), "%s", a->why);
+}
+
 /* 403 with a token that the server knows: it is the policy, and no login is made. */
 static void test_denied(void **state) {
     (void)state;
@@ -306,10 +331,19 @@ static void test_info(void **state) {
 int main(void) {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_config),         CASE(test_open_net),          CASE(test_token_file),
-        CASE(test_token_file_bad), CASE(test_approle),           CASE(test_denied),
-        CASE(test_refused_login),  CASE(test_bad_login_answers), CASE(test_jwt),
-        CASE(test_renewal),        CASE(test_shared_login),      CASE(test_info),
+        CASE(test_config),
+        CASE(test_open_net),
+        CASE(test_token_file),
+        CASE(test_token_file_bad),
+        CASE(test_approle),
+        CASE(test_lost_token),
+        CASE(test_denied),
+        CASE(test_refused_login),
+        CASE(test_bad_login_answers),
+        CASE(test_jwt),
+        CASE(test_renewal),
+        CASE(test_shared_login),
+        CASE(test_info),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
