@@ -159,7 +159,8 @@ static void plan_one(struct engine *e, struct desired_app *a) {
 
 /* While the hosts are still being asked: apps that were deployed since, so that no former life left
  * anything of them on a host that is slow to answer. They wait until no more hosts come. */
-static void plan_ahead(struct engine *e) {
+static bool plan_ahead(struct engine *e) {
+    bool any = false;
     for (uint32_t i = 0; i < e->dirty.n; i++) {
         struct desired_app *a = e->dirty.at[i];
         if (!a || !inherit_nothing(a) || !e->host_news_ns) {
@@ -169,11 +170,19 @@ static void plan_ahead(struct engine *e) {
         int64_t quiet_at = e->host_news_ns + (4 * took > QUIET_NS ? 4 * took : QUIET_NS);
         if (quiet_at > engine_now(e)) {
             engine_wake_at(e, quiet_at);
-            return;
+            break;
         }
         e->dirty.at[i] = NULL;
         a->dirty = false;
         plan_one(e, a);
+        any = true;
+    }
+    return any;
+}
+
+static void tell_pass(struct engine *e, bool any, int64_t begun_ns) {
+    if (any && e->env.on_pass) {
+        e->env.on_pass(e->env.arg, e, engine_now(e) - begun_ns);
     }
 }
 
@@ -184,11 +193,11 @@ static void pass(void *arg) {
         mem_free(e);
         return;
     }
+    int64_t begun_ns = engine_now(e);
     if (!e->synced) {
-        plan_ahead(e);
+        tell_pass(e, plan_ahead(e), begun_ns);
         return;
     }
-    int64_t begun_ns = engine_now(e);
     uint32_t n = e->dirty.n; /* what becomes dirty meanwhile waits for the next turn */
     for (uint32_t i = 0; i < n; i++) {
         struct desired_app *a = e->dirty.at[i];
@@ -202,9 +211,7 @@ static void pass(void *arg) {
     }
     e->dirty.n -= n;
     engine_read_configs(e);
-    if (n && e->env.on_pass) {
-        e->env.on_pass(e->env.arg, e, engine_now(e) - begun_ns);
-    }
+    tell_pass(e, n > 0, begun_ns);
 }
 
 void engine_post_pass(struct engine *e) {
@@ -289,7 +296,10 @@ bool engine_synced(const struct engine *e) {
 }
 
 void engine_read_load(const struct engine *e, struct engine_load *ret) {
-    *ret = (struct engine_load){e->l.n_inflight, e->dirty.n, e->active};
+    *ret = (struct engine_load){e->l.n_inflight, 0, e->active};
+    for (uint32_t i = 0; i < e->dirty.n; i++) {
+        ret->queued += e->dirty.at[i] != NULL; /* what was planned ahead leaves a gap */
+    }
 }
 
 bool engine_settled(const struct engine *e) {

@@ -19,6 +19,22 @@ static const struct route_param event_params[] = {
     {NULL, 0, NULL}};
 static const struct route_param host_params[] = {{"running", 'b', "with what each host runs"},
                                                  {NULL, 0, NULL}};
+static const struct route_param log_params[] = {
+    {"lines", 'u', "the newest so many, up to 10,000; default 100"},
+    {"since_ms", 'u', "all since this moment, UNIX time in milliseconds"},
+    {"cursor", 's', "what came after an earlier answer"},
+    {"unit", 's', "only of this unit"},
+    {NULL, 0, NULL}};
+static const struct route_param audit_params[] = {
+    {"limit", 'u', "the newest so many"},
+    {"verdict", 's', "only of this verdict"},
+    {"since_ms", 'u', "since this moment, UNIX time in milliseconds"},
+    {NULL, 0, NULL}};
+static const struct route_param secret_params[] = {{"backend", 's', "as configured"},
+                                                   {"key", 's', "what it is called there"},
+                                                   {"field", 's', "a member of it"},
+                                                   {"version", 's', "absent: the newest"},
+                                                   {NULL, 0, NULL}};
 static const struct route_param stream_params[] = {
     {"lattice", 's', "only of this lattice"},
     {"app", 's', "only of this application"},
@@ -47,6 +63,11 @@ const struct route routes[] = {
      "What deploying a stored version would do"},
     {"GET", L "/apps/{name}/events", DOES_CALL, "events.list", BODY_NONE, event_params,
      "Events and commands of the application, oldest first"},
+    {"GET", L "/apps/{name}/logs", DOES_CALL, "app.logs", BODY_NONE, log_params,
+     "What its instances print, oldest first; where the driver keeps logs"},
+    {"GET", L "/apps/{name}/top", DOES_CALL, "app.top", BODY_NONE, NULL,
+     "What its instances use; where the driver knows"},
+    {"GET", L "/top", DOES_CALL, "app.top", BODY_NONE, NULL, "What all instances use"},
     {"POST", L "/apps/{name}/deploy", DOES_CALL, "app.deploy", BODY_JSON, NULL,
      "Deploy a stored version"},
     {"POST", L "/apps/{name}/undeploy", DOES_CALL, "app.undeploy", BODY_JSON, NULL,
@@ -64,6 +85,14 @@ const struct route routes[] = {
      "One host with what it runs"},
     {"GET", L "/events", DOES_CALL, "events.list", BODY_NONE, event_params,
      "Events and commands, oldest first; lattice _: of all lattices"},
+    {"GET", L "/policy", DOES_CALL, "policy.list", BODY_NONE, NULL, "Policy chains and backends"},
+    {"GET", L "/policy/log", DOES_CALL, "policy.log", BODY_NONE, audit_params,
+     "Verdicts, newest last"},
+    {"GET", L "/policy/log/{name}", DOES_CALL, "policy.log", BODY_NONE, audit_params,
+     "Verdicts about one application"},
+    {"GET", L "/secrets", DOES_CALL, "secret.backends", BODY_NONE, NULL, "Secrets backends"},
+    {"GET", L "/secrets/check", DOES_CALL, "secret.check", BODY_NONE, secret_params,
+     "Is a secret there and readable? Never its value"},
     {"POST", L "/call/{operation}", DOES_ANY, NULL, BODY_JSON, NULL,
      "Any operation by name, also those of wadm's API"},
     {"POST", L "/call/{operation}/{name}", DOES_ANY, NULL, BODY_JSON, NULL,

@@ -149,10 +149,24 @@ class Page:
     def click(self, selector):
         q = json.dumps(selector)
         self.until(f"document.querySelector({q}) && !document.querySelector({q}).disabled")
-        box = self.js(f"""(() => {{ const e = document.querySelector({q});
-            e.scrollIntoView({{block: "center"}});
-            const r = e.getBoundingClientRect();
-            return [r.x + r.width / 2, r.y + r.height / 2]; }})()""")
+        # Where it rests: in view, the same in two frames, and nothing in front of it.
+        box = self.js(f"""new Promise((done) => {{
+            let was = "";
+            const look = () => {{
+              const e = document.querySelector({q});
+              if (e) {{
+                e.scrollIntoView({{block: "center"}});
+                const r = e.getBoundingClientRect(), at = [r.x + r.width / 2, r.y + r.height / 2];
+                if (at.join() === was && e.contains(document.elementFromPoint(...at))) {{
+                  done(at);
+                  return;
+                }}
+                was = at.join();
+              }}
+              setTimeout(() => requestAnimationFrame(look), 30);
+            }};
+            look();
+        }})""")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left",
                       clickCount=1)

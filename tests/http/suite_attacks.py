@@ -362,6 +362,7 @@ def test_other_machines_need_tls_and_tokens():
     def check(block):
         path = os.path.join(t.dir, "bad.yaml")
         with open(path, "w") as f:
+            f.write("transport: { plugin: inproc }\nstore: { plugin: memory }\n")
             f.write("extensions:\n  - " + json.dumps({"plugin": "http", **block}) + "\n")
         p = subprocess.run([rig.build + "/bin/trellis", "config", "check", path],
                            capture_output=True, text=True, timeout=rig.PATIENCE)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dashboard in headless Chromium: real clicks, live updates, no console errors."""
 import contextlib
+import os
+import tempfile
 
+import rig
 from chrome import Browser
 from rig import Trellis, manifest
 
@@ -283,3 +286,33 @@ def test_a_thousand_of_each():
         p.type("app-0777")
         p.until("document.querySelectorAll('tbody tr').length === 1")
     t.end()
+
+
+def test_logs_are_followed():
+    keeper = os.path.join(rig.build, "plugins", "trellis-keeper")
+    if not os.path.exists(keeper):
+        raise rig.Skip("no trellis-keeper was built")
+    with tempfile.TemporaryDirectory(prefix="trlproc.") as d:
+        os.chmod(d, 0o755)
+        program = os.path.join(d, "talker")
+        with open(program, "w") as f:
+            f.write("#!/bin/sh\necho '<b>hello</b> from the log'\n"
+                    "while read -r line < /dev/null || [ ! -e $0.more ]; do sleep 0.1; done\n"
+                    "echo 'and again' >&2\nexec sleep 1000\n")
+        os.chmod(program, 0o755)
+        t = Trellis(hosts=0, config="drivers: [{ plugin: process, state_dir: %s/state, "
+                    "lattice: default, on_stop: stop }]\n" % d)
+        t.deploy("talker", image="file://" + program, instances=1)
+        lines = t.get(L + "/apps/talker/logs?lines=5").data["lines"]
+        assert any("from the log" in x["text"] for x in lines), lines
+        assert t.get(L + "/apps/talker/top").data["instances"][0]["app"] == "talker"
+        with dashboard(t) as p:
+            go(p, "app/talker")
+            p.click("#show-logs")
+            p.until("document.querySelector('.logs').textContent.includes('<b>hello</b> from the log')")
+            assert not p.js("document.querySelector('.logs b')")
+            open(program + ".more", "w").close()
+            p.until("[...document.querySelectorAll('.logs [data-stream=err]')]"
+                    ".some((x) => x.textContent.includes('and again'))")
+            p.shot("logs")
+        t.end()

@@ -5,6 +5,7 @@ import { store, watch, may, wantApps, wantHosts } from "./store.js";
 import * as api from "./api.js";
 import { planTable, placeTable, yaml, diffView } from "./plan.js";
 import { timeline } from "./events.js";
+import { logsTail } from "./logs.js";
 
 async function attempt(what, fn) {
   try {
@@ -32,6 +33,7 @@ export function appView(main, name) {
   const head = h("div", { class: "title" }), says = h("p", { class: "quiet", "aria-live": "polite" });
   const scalers = h("tbody"), versions = h("tbody"), places = h("div"), plan = h("div");
   const events = h("ol", { class: "timeline" });
+  const logs = h("section", { "aria-label": "Logs" }), endLogs = logsTail(logs, base);
   let status = null, known = [], earlier = [], alive = true;
 
   const reading = async () => {
@@ -138,7 +140,7 @@ export function appView(main, name) {
     h("section", { "aria-label": "Versions" }, h("h2", null, "Versions"), h("table", { id: "versions" }, versions)),
     h("section", { "aria-label": "Plan" }, h("h2", null, "Plan ", h("button", { type: "button", class: "plain", id: "show-plan", onclick: showPlan }, "Show")), plan),
     h("section", { "aria-label": "Places" }, h("h2", null, "Why here, and why not there ", h("button", { type: "button", class: "plain", id: "show-places", onclick: explain }, "Explain")), places),
-    h("section", { "aria-label": "Events" }, h("h2", null, "Events"), events));
+    logs, h("section", { "aria-label": "Events" }, h("h2", null, "Events"), events));
 
   let mark = "";
   const update = () => {
@@ -163,6 +165,7 @@ export function appView(main, name) {
   const end = watch(update);
   return () => {
     alive = false;
+    endLogs();
     end();
   };
 }

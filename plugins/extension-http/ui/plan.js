@@ -6,11 +6,18 @@ const WORDS = { scale: "scale", update: "update", provider_start: "start", provi
   link_put: "link", link_del: "unlink", link_renew: "renew link", config_put: "write config",
   config_del: "delete config" };
 
+function verdict(policy) {
+  return policy ? h("div", { class: "policy" },
+    h("p", null, "Policy: ", h("strong", { class: policy.stop ? "bad" : null }, policy.verdict)),
+    findingList((policy.reasons || []).map((r) => ({ level: policy.stop ? "error" : "warning",
+      message: `${r.backend}: ${r.text}${r.path ? ` (${r.path})` : ""}`, fix: r.remedy })))) : null;
+}
+
 export function planTable(plan) {
   if (!plan.actions.length) {
-    return h("p", { class: "quiet", "data-plan": "0" }, "Nothing would change.");
+    return h("div", { "data-plan": "0" }, h("p", { class: "quiet" }, "Nothing would change."), verdict(plan.policy));
   }
-  return h("div", { "data-plan": String(plan.actions.length) },
+  return h("div", { "data-plan": String(plan.actions.length) }, verdict(plan.policy),
     h("p", null, `${plan.actions.length} action${plan.actions.length === 1 ? "" : "s"}:`),
     h("table", null, h("thead", null, h("tr", null, ["Action", "What", "Where", "Why"].map((t) =>
       h("th", { scope: "col" }, t)))),
