@@ -109,6 +109,7 @@ static int write_files(struct trl_inst *d, struct spawn *s, int dir) {
         return -1;
     }
     if (bundle_resolve(d, s->image, s->entry, &b, s->error, sizeof(s->error)) < 0) {
+        bundle_finish(&b);
         return -1;
     }
     line(s, "argv", b.program);

@@ -85,7 +85,7 @@ void unit_failed(struct unit *u, struct run *r, const char *text);
 void unit_ready(struct unit *u, struct run *r);
 void unit_free(struct unit *u); /* without its runs */
 void units_destroy(struct trl_inst *d);
-uint32_t unit_running(const struct unit *u); /* what is reported */
+uint32_t unit_running(const struct unit *u);                        /* what is reported */
 const char *unit_app(const struct unit *u);                         /* by its mark; or empty */
 int unit_is_of(const struct unit *u, trl_str lattice, trl_str app); /* app empty: any */
 int unit_is_busy(const struct unit *u); /* not yet as wanted, and being worked on */

@@ -235,7 +235,7 @@ static void test_updates(void **state) {
 
 static int pid_of(struct plant *x) {
     char body[64];
-    return ask(x->web, "/pid", body, sizeof(body)) ? atoi(body) : 0;
+    return ask(x->web, "/pid", body, sizeof(body)) ? (int)strtol(body, NULL, 10) : 0;
 }
 
 static void test_kills(void **state) {

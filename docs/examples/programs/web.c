@@ -38,6 +38,10 @@ static const char *env(const char *name, const char *otherwise) {
     return v ? v : otherwise;
 }
 
+static int number(const char *text) {
+    return (int)strtol(text, NULL, 10);
+}
+
 /* Asks the store behind the link; 0 when it answered. */
 static int ask_store(const char *address, char *line, size_t cap) {
     const char *colon = strrchr(address, ':');
@@ -45,7 +49,7 @@ static int ask_store(const char *address, char *line, size_t cap) {
     char host[64], answer[1024];
     size_t n = 0;
     snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - address) : 0, address);
-    a.sin_port = htons((unsigned short)atoi(colon ? colon + 1 : "0"));
+    a.sin_port = htons((unsigned short)number(colon ? colon + 1 : "0"));
     int fd = inet_pton(AF_INET, host, &a.sin_addr) == 1 ? socket(AF_INET, SOCK_STREAM, 0) : -1;
     int ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
              dprintf(fd, "GET / HTTP/1.1\r\nHost: store\r\nConnection: close\r\n\r\n") > 0;
@@ -124,11 +128,11 @@ static void serve(int fd) {
 
 int main(void) {
     struct pollfd sockets[MAX_SOCKETS];
-    int n = atoi(env("LISTEN_FDS", "0"));
+    int n = number(env("LISTEN_FDS", "0"));
     struct sigaction term = {.sa_handler = on_term};
     sigaction(SIGTERM, &term, NULL);
     signal(SIGPIPE, SIG_IGN);
-    if (n < 1 || n > MAX_SOCKETS || atoi(env("LISTEN_PID", "0")) != (int)getpid()) {
+    if (n < 1 || n > MAX_SOCKETS || number(env("LISTEN_PID", "0")) != (int)getpid()) {
         fprintf(stderr,
                 "web: no sockets were handed over (LISTEN_FDS): list some under `listen`\n");
         return 2;

@@ -225,7 +225,7 @@ void child_kill_all(pid_t pid, const struct spec *s) {
     }
     for (struct dirent *e; d && (e = readdir(d));) {
         if (isdigit((unsigned char)e->d_name[0]) && parent_of(e->d_name) == me) {
-            kill((pid_t)atol(e->d_name), SIGKILL);
+            kill((pid_t)strtol(e->d_name, NULL, 10), SIGKILL);
         }
     }
     if (d) {

@@ -19,8 +19,8 @@ struct spec_limit {
 struct spec {
     char *text;
     char **argv, **env, **check; /* owned arrays, NULL-terminated; check: of its health */
-    const char *dir;    /* working directory */
-    const char *cgroup; /* of this instance; NULL: none */
+    const char *dir;             /* working directory */
+    const char *cgroup;          /* of this instance; NULL: none */
     const char *memory_max, *cpu_max, *pids_max, *fdnames;
     struct spec_limit limits[SPEC_LIMITS_MAX];
     int n_limits, n_fds;

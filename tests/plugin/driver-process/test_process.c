@@ -313,6 +313,72 @@ static void test_user(void **state) {
     finish(&r);
 }
 
+/* Layouts are made by the shell: what others make is as they do it. */
+static const char make_layout[] =
+    "cd %s && mkdir -p root/bin l/blobs/sha256 && cp app root/bin/app && "
+    "tar -C root -czf layer.tgz . && blob() { h=$(sha256sum $1 | cut -d' ' -f1); "
+    "cp $1 l/blobs/sha256/$h; echo sha256:$h; } && L=$(blob layer.tgz) && "
+    "echo '{\"config\":{\"Entrypoint\":[\"/bin/app\"],\"Cmd\":[\"from-image\"],"
+    "\"Env\":[\"IMAGE_SAYS=this\"],\"WorkingDir\":\"/bin\"}}' > c.json && C=$(blob c.json) && "
+    "echo '{\"config\":{\"digest\":\"'$C'\"},\"layers\":[{\"digest\":\"'$L'\"}]}' > m.json && "
+    "M=$(blob m.json) && echo '{\"manifests\":[{\"digest\":\"'$M'\"}]}' > l/index.json && "
+    "echo '{\"imageLayoutVersion\":\"1.0.0\"}' > l/oci-layout && tar -C l -czf l.tar.gz . && "
+    "tar -C root -czf plain.tar.gz . && cp -r l bad && echo x >> bad/blobs/sha256/${L#sha256:}";
+
+static void shell(struct rig *r, const char *fmt) {
+    struct buf line = BUF_INIT;
+    for (const char *at = fmt; *at; at++) {
+        if (at[0] == '%' && at[1] == 's') {
+            buf_addf(&line, "%s", r->p.dir);
+            at++;
+        } else {
+            buf_add_c(&line, *at);
+        }
+    }
+    TK_CHECK_F(r->tk, system(line.ptr) == 0, "%s", line.ptr);
+    buf_finish(&line);
+}
+
+static void test_bundles(void **state) {
+    static const struct {
+        const char *name, *settings, *says;
+    } good[] = {{"l", "", "args from-image; this; "},
+                {"l.tar.gz", "{\"args\":[\"more\"]}", "args from-image more; this; "},
+                {"plain.tar.gz", "{\"entry\":\"bin/app\"}", "args ; ; "},
+                {"root", "{\"entry\":\"bin/app\"}", "args ; ; "}},
+      bad[] = {{"bad", "", "is damaged: its content is not that of its digest"},
+               {"plain.tar.gz", "", "the bundle names no entry point"},
+               {"root", "{\"entry\":\"../app\"}", "leads out of the bundle"}};
+    struct rig r;
+    (void)state;
+    rig_open(&r, "");
+    char image[160];
+    place_script(&r.p, "app", "#!/bin/sh\necho \"args $*; $IMAGE_SAYS; $(pwd)\"\n" FOREVER);
+    shell(&r, make_layout);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        snprintf(image, sizeof(image), "file://%s/%s", r.p.dir, good[i].name);
+        char unit[16];
+        snprintf(unit, sizeof(unit), "u%zu", i);
+        TK_CHECK_ST(r.tk, rig_scale(&r, unit, image, 1, good[i].settings), TRL_OK);
+        rig_wait_count(&r, unit, 1);
+        for (int k = 0; k < 100 && (!r.result || !strstr(r.result, good[i].says)); k++) {
+            TK_CHECK_ST(r.tk, rig_logs(&r, "", 10), TRL_OK);
+        }
+        TK_CHECK_F(r.tk, r.result && strstr(r.result, good[i].says), "%s: %s", image, r.result);
+        TK_CHECK_ST(r.tk, rig_scale(&r, unit, image, 0, ""), TRL_OK);
+        rig_wait_count(&r, unit, 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        snprintf(image, sizeof(image), "file://%s/%s", r.p.dir, bad[i].name);
+        TK_CHECK_ST(r.tk, rig_scale(&r, "b", image, 1, bad[i].settings), TRL_OK);
+        rig_wait_failed(&r, (uint32_t)i + 1);
+        TK_CHECK_F(r.tk, strstr(r.note, bad[i].says), "%s: %s", image, r.note);
+        TK_CHECK_ST(r.tk, rig_scale(&r, "b", image, 0, ""), TRL_OK);
+        rig_wait_count(&r, "b", 0);
+    }
+    finish(&r);
+}
+
 static void test_adoption(void **state) {
     struct rig r;
     (void)state;
@@ -341,7 +407,7 @@ int main(void) {
         cmocka_unit_test(test_stop),         cmocka_unit_test(test_update_without_overlap),
         cmocka_unit_test(test_logs),         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_refusals),     cmocka_unit_test(test_user),
-        cmocka_unit_test(test_adoption),
+        cmocka_unit_test(test_bundles),      cmocka_unit_test(test_adoption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
