@@ -308,12 +308,72 @@ static void test_ephemeral(void **state) {
     WAIT(place_processes(&x->p, "") == 0, MS);
 }
 
+/* Two services and a link: what the web server says comes from the store behind it. */
+static void shop(struct plant *x) {
+    char text[4096];
+    snprintf(
+        text, sizeof(text),
+        "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: hello\n"
+        "  annotations: { description: a shop }\nspec:\n  components:\n"
+        "    - name: web\n      type: component\n      properties:\n"
+        "        image: file://./web\n      traits:\n"
+        "        - type: spreadscaler\n          properties: { instances: 2 }\n"
+        "        - type: process\n          properties: { listen: \"unix:%s\", health: { http: "
+        "/healthz } }\n"
+        "        - type: link\n          properties: { name: store, namespace: example, package: "
+        "shop, interfaces: [store], target: { name: store } }\n"
+        "    - name: store\n      type: capability\n      properties:\n"
+        "        image: file://./web\n        config:\n          - name: stock\n"
+        "            properties: { greeting: twelve apples, ROLE: store }\n      traits:\n"
+        "        - type: process\n          properties: { health: { http: /healthz } }\n",
+        x->web);
+    assert_true(place_write(&x->p, "shop.yaml", text, 0600));
+    snprintf(text, sizeof(text), "%s/web", x->p.dir);
+    assert_int_equal(symlink(EXAMPLE_WEB_1, text), 0);
+}
+
+static void up(struct plant *x, const char *option) {
+    char file[160];
+    snprintf(file, sizeof(file), "%s/shop.yaml", x->p.dir);
+    const char *const argv[] = {TRELLIS_BINARY,     "up",     file,       "--socket",
+                                x->socket,          "--data", x->p.state, "--plugin-dir",
+                                TRELLIS_PLUGIN_DIR, option,   NULL};
+    proc_start(&x->serve, argv);
+    assert_true(proc_wait(&x->serve, "Deployed.", 1, MS));
+}
+
+static bool shop_is_open(struct plant *x) {
+    char body[512];
+    return ask(x->web, "/", body, sizeof(body)) && strstr(body, "twelve apples");
+}
+
+static void test_up(void **state) {
+    struct plant *x = *state;
+    shop(x);
+    up(x, NULL);
+    assert_true(shop_is_open(x));
+    assert_int_equal(proc_end(&x->serve, SIGINT), 0);
+    WAIT(place_processes(&x->p, "") == 0, MS);
+    up(x, "--keep");
+    int pid = pid_of(x);
+    assert_int_equal(proc_end(&x->serve, SIGINT), 0);
+    assert_true(shop_is_open(x)); /* nobody manages it, and it serves */
+    up(x, "--ephemeral");
+    assert_true(shop_is_open(x) && kill(pid, 0) == 0);
+    must(x, 0, "app", "undeploy", "hello", "--wait");
+    must(x, 0, "app", "deploy", "hello", "--wait"); /* started by this one: ephemeral */
+    assert_true(shop_is_open(x));
+    proc_end(&x->serve, SIGKILL);
+    WAIT(place_processes(&x->p, "") == 0, MS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_updates, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_kills, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_adoption, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_ephemeral, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_up, plant_setup, plant_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
