@@ -202,8 +202,8 @@ static void metrics_each_fn(void *ctx, void (*fn)(void *arg, const trl_metric *m
 static const trl_host_metrics_v1 metrics = {sizeof(metrics), 0, metrics_each_fn};
 
 static int64_t loop_age_fn(void *ctx) {
-    (void)ctx; /* [any] */
-    return 0;
+    const struct core *c = plug_iface_ctx(ctx, TRL_HOST_HEALTH_V1); /* [any] */
+    return c->poke ? c->poke->loop_age_ns : 0;
 }
 
 static uint64_t health_check_fn(void *ctx,

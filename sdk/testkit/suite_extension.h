@@ -15,6 +15,7 @@ struct suite_poke {
     /* Lets go of what poke() holds, before the instance is stopped or after. */
     void (*let_go)(void *arg);
     void *arg;
+    int64_t loop_age_ns; /* what host.health/1 says of the loop */
 };
 
 /* Prints what failed and how many checks there were; returns how many failed. */
