@@ -9,6 +9,8 @@
 #include "codec/json.h"
 #include "plug/loop.h"
 
+#define EVENT_BYTES 700u /* most are shorter */
+
 struct watcher {
     void (*fn)(void *arg, str subject, str body);
     void *arg;
@@ -124,6 +126,7 @@ void announce_unpublished(struct announce *a, str lattice, str app) {
 static void open_event(struct jw *w, struct buf *body, const char *kind, str lattice, str app,
                        int64_t wall_ms) {
     struct buf text = BUF_INIT;
+    buf_room(body, EVENT_BYTES);
     jw_init(w, body, false);
     jw_object(w);
     add_time(&text, wall_ms);
@@ -166,6 +169,7 @@ void announce_status(struct announce *a, str tenant, str lattice, str app,
     struct journal_entry head = {0, wall_ms, tenant, lattice, app, STR("status_changed"), STR_NONE};
     struct jw w;
     buf_addf(&subject, "wadm.status.%.*s.%.*s", PSTR(lattice), PSTR(app));
+    buf_room(&body, EVENT_BYTES);
     status_write(s, &body);
     publish(a, &subject, &body);
     buf_clear(&subject);

@@ -76,11 +76,12 @@ str arena_printf(struct arena *a, const char *fmt, ...) {
     return s;
 }
 
+/* The newest block is the largest one. */
 void arena_reset(struct arena *a) {
     while (a->head && a->head->next) {
-        struct arena_block *next = a->head->next;
-        mem_free(a->head);
-        a->head = next;
+        struct arena_block *old = a->head->next;
+        a->head->next = old->next;
+        mem_free(old);
     }
     if (a->head) {
         a->head->len = 0;

@@ -19,7 +19,7 @@ str arena_str(struct arena *a, str s);        /* copy, NUL-terminated */
 /* The parts with `between` between them, NUL-terminated. */
 str arena_join(struct arena *a, const str *parts, uint32_t n, str between);
 __attribute__((format(printf, 2, 3))) str arena_printf(struct arena *a, const char *fmt, ...);
-void arena_reset(struct arena *a); /* everything is gone; keeps one block */
+void arena_reset(struct arena *a); /* everything is gone; keeps the largest block */
 void arena_finish(struct arena *a);
 #define ARENA_NEW(a, T)      ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (n)))

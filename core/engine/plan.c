@@ -12,6 +12,7 @@ void plan_finish(struct plan *p) {
     mem_free(p->actions);
     mem_free(p->places);
     arena_finish(&p->arena);
+    arena_finish(&p->scratch);
     arena_finish(&p->status.arena);
     app_spec_unref(p->keeps);
     plan_init(p);
@@ -27,10 +28,8 @@ void plan_destroy(struct plan *p) {
 static void reset(struct plan *p) {
     p->n_actions = p->n_places = p->n_gone = p->n_renewed = 0;
     arena_reset(&p->arena);
-    arena_reset(&p->status.arena);
-    struct arena keep = p->status.arena;
+    arena_finish(&p->status.arena); /* not kept for the next: that one is given away */
     memset(&p->status, 0, sizeof(p->status));
-    p->status.arena = keep;
     p->wake_ns = INT64_MAX;
     p->pending = p->needs_known = p->done_undeploy = false;
 }
@@ -181,6 +180,7 @@ void plan_app(const struct plan_in *in, struct desired_app *app, struct plan *ou
                         .app = app,
                         .out = out,
                         .a = &out->arena,
+                        .scratch = &out->scratch,
                         .app_id = intern_find(&in->observed->names, app->name)};
     struct app_status *s = &out->status;
     s->version = arena_str(&s->arena, app->version);
@@ -206,5 +206,4 @@ void plan_app(const struct plan_in *in, struct desired_app *app, struct plan *ou
                (out->n_actions > before || (out->pending && !pending))) {
         set_status(s, STATUS_RECONCILING, STR("Removing what the previous version left"));
     }
-    arena_finish(&p.scratch);
 }

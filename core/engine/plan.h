@@ -44,7 +44,7 @@ struct plan_place {
 };
 
 struct plan {
-    struct arena arena;
+    struct arena arena, scratch; /* scratch: the planner's */
     struct plan_action *actions;
     uint32_t n_actions, cap_actions;
     struct plan_place *places; /* with explain only */

@@ -23,9 +23,9 @@ struct planner {
     bool can_talk;    /* some host is heard from: link and config requests have a listener */
     bool unconfirmed; /* something of the new state is not there yet */
     uint32_t n_hosts;
-    trl_host_view *views; /* by position (sorted by id) */
-    uint32_t *flags;      /* by position: state of the host, for every unit */
-    struct arena scratch; /* per unit */
+    trl_host_view *views;  /* by position (sorted by id) */
+    uint32_t *flags;       /* by position: state of the host, for every unit */
+    struct arena *scratch; /* per unit */
 };
 
 /* plan.c */

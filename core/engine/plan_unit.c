@@ -32,7 +32,7 @@ struct plan_action *unit_action(struct unit_plan *x, uint32_t pos, uint32_t verb
 }
 
 static void *array(struct unit_plan *x, size_t size) {
-    return arena_alloc(&x->p->scratch, size * (x->p->n_hosts + 1));
+    return arena_alloc(x->p->scratch, size * (x->p->n_hosts + 1));
 }
 
 /* What the host has of this unit, and what is on its way there. */
@@ -325,7 +325,7 @@ static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_st
 }
 
 void plan_unit(struct planner *p, const struct want_unit *u, struct scaler_status *st) {
-    arena_reset(&p->scratch);
+    arena_reset(p->scratch);
     struct unit_plan x = {.p = p, .u = u, .uid = intern_find(&p->o->names, u->id)};
     gather(&x);
     x.gate = plan_gate(p, u->configs, u->n_configs, &x.gate_text);

@@ -120,11 +120,11 @@ static void update_here(struct unit_plan *x, uint32_t pos) {
 static bool surge(struct unit_plan *x, uint32_t old_pos) {
     struct planner *p = x->p;
     uint32_t n = p->n_hosts;
-    uint32_t *current = arena_alloc(&p->scratch, sizeof(uint32_t) * (n + 1));
-    uint32_t *flags = arena_alloc(&p->scratch, sizeof(uint32_t) * (n + 1));
-    uint32_t *wanted = arena_alloc(&p->scratch, sizeof(uint32_t) * (n + 1));
-    uint32_t *group = arena_alloc(&p->scratch, sizeof(uint32_t) * (n + 1));
-    uint32_t *why = arena_alloc(&p->scratch, sizeof(uint32_t) * (n + 1));
+    uint32_t *current = arena_alloc(p->scratch, sizeof(uint32_t) * (n + 1));
+    uint32_t *flags = arena_alloc(p->scratch, sizeof(uint32_t) * (n + 1));
+    uint32_t *wanted = arena_alloc(p->scratch, sizeof(uint32_t) * (n + 1));
+    uint32_t *group = arena_alloc(p->scratch, sizeof(uint32_t) * (n + 1));
+    uint32_t *why = arena_alloc(p->scratch, sizeof(uint32_t) * (n + 1));
     bool failed_before = false;
     memcpy(current, x->current, sizeof(uint32_t) * n);
     memcpy(flags, x->flags, sizeof(uint32_t) * n);

@@ -26,6 +26,7 @@ void wire_event(struct buf *out, const char *event, str source, const char *id, 
     wire_time(wall_ns, time);
     buf_add_str(&type, STR("com.wasmcloud.lattice."));
     buf_add_str(&type, str_c(event));
+    buf_room(out, data.len + 400);
     jw_init(&w, out, false);
     jw_object(&w);
     jw_kv(&w, "specversion", STR("1.0"));
