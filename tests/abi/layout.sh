@@ -33,7 +33,7 @@ structs() {
     debug "${args[@]}" | sed -nE \
         -e 's/^(struct trl_[a-z0-9_]+)$/\1/p' \
         -e 's!^/\* +([0-9]+) +\| +([0-9]+) \*/ +(.*);$!  \1 \2 \3!p' \
-        -e 's!^/\* XXX +([0-9]+)-byte hole.*!  hole \1!p' \
+        -e 's!^/\* X{3} +([0-9]+)-byte hole.*!  hole \1!p' \
         -e 's!^ +/\* total size \(bytes\): +([0-9]+) \*/!  size \1!p'
 }
 
