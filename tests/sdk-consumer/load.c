@@ -2,9 +2,14 @@
  *
  * Loads an example (its argument) from TRELLIS_PLUGIN_DIR and runs the suite of its kind on it.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "suite_extension.h"
 #include "suite_policy.h"
 #include "suite_scaler.h"
 
@@ -32,9 +37,27 @@ static int policy(void) {
                                                .n_cases = ARRAY_LEN(cases)});
 }
 
+static int extension(void) {
+    char dir[] = "/tmp/trltail.XXXXXX", config[80], file[40];
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    snprintf(file, sizeof(file), "%s/events", dir);
+    snprintf(config, sizeof(config), "{\"file\":\"%s\"}", file);
+    int failed = suite_extension("tail", config, NULL);
+    struct stat st;
+    failed += stat(file, &st) != 0 || st.st_size == 0; /* the suite floods it */
+    unlink(file);
+    rmdir(dir);
+    return failed;
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         return 2;
     }
-    return (strcmp(argv[1], "policy-owners") == 0 ? policy() : scaler()) == 0 ? 0 : 1;
+    int failed = strcmp(argv[1], "policy-owners") == 0    ? policy()
+                 : strcmp(argv[1], "extension-tail") == 0 ? extension()
+                                                          : scaler();
+    return failed == 0 ? 0 : 1;
 }

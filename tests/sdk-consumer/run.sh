@@ -35,6 +35,7 @@ try() { # example, its source, its library
 }
 try scaler-bin-pack bin_pack.c bin-pack.so
 try policy-owners owners.c policy-owners.so
+try extension-tail tail.c extension-tail.so
 
 echo "--- another major is refused"
 sed 's/find_package(trellis 0\.[0-9]*/find_package(trellis 9.0/' "$dir/scaler-bin-pack/CMakeLists.txt" >"$dir/list"
