@@ -40,6 +40,10 @@ static bool can_run(void *arg, const trl_unit_view *unit, const trl_host_view *h
     return e->driver->can_run(plug_inst_raw(e->env.driver), unit, host) != 0;
 }
 
+static str note_of(void *arg, str host, str unit) {
+    return engine_note_of(arg, host, unit);
+}
+
 void engine_plan_in(struct engine *e, struct plan_in *in) {
     *in = (struct plan_in){.desired = &e->d,
                            .observed = &e->o,
@@ -51,6 +55,7 @@ void engine_plan_in(struct engine *e, struct plan_in *in) {
     in->denied = e->denials.n ? gate_each_denial : NULL;
     in->normal_image = e->driver->normal_image ? normal_image : NULL;
     in->can_run = e->driver->can_run ? can_run : NULL;
+    in->why = e->notes.n ? note_of : NULL;
     in->arg = e;
 }
 
@@ -401,6 +406,7 @@ void engine_destroy(struct engine *e) {
     loop_timer_stop(&e->wake);
     loop_timer_stop(&e->tick);
     dispatch_cancel(e);
+    engine_drop_notes(e);
     gate_cancel(e);
     hostlife_cancel(e);
     if (e->resync_op) {

@@ -30,6 +30,7 @@ struct engine {
     int64_t wake_ns;
     struct loop_timer tick; /* host life, once a second */
     struct map unread;      /* config names to read */
+    struct map notes;       /* "host unit" -> owned text of the last start that failed */
     bool reading;
     uint64_t seq;             /* of commands */
     int64_t doubted_ns;       /* when the last link or config request went unanswered */
@@ -80,6 +81,10 @@ void inherit_planned(struct engine *e, struct desired_app *a, const struct plan 
 uint32_t inherit_settled(const struct engine *e, const struct desired_app *a, const struct plan *p,
                          uint32_t *ret_gone);
 void inherit_end(struct engine *e); /* once its time is over */
+
+/* observe.c */
+str engine_note_of(const struct engine *e, str host, str unit); /* borrowed; ptr NULL: none */
+void engine_drop_notes(struct engine *e);
 
 /* dispatch.c */
 void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p);

@@ -17,7 +17,47 @@ static void settle_host(struct engine *e, uint32_t slot) {
     }
 }
 
+static void note_key(struct buf *key, str host, str unit) {
+    buf_addf(key, "%.*s %.*s", PSTR(host), PSTR(unit));
+}
+
+static void keep_note(struct engine *e, str host, str unit, str text) {
+    struct buf key = BUF_INIT;
+    note_key(&key, host, unit);
+    mem_free(map_set(&e->notes, buf_str(&key), str_dup(text)));
+    buf_finish(&key);
+}
+
+/* Where all is well again, what failed before is no matter. */
+static void drop_notes(struct engine *e, const trl_report *r) {
+    for (uint32_t i = 0; e->notes.n && i < r->n_entries; i++) {
+        const trl_running *x = trl_at(r->entries, r->entry_stride, i);
+        struct buf key = BUF_INIT;
+        note_key(&key, r->host_id, x->unit_id);
+        if (x->health == TRL_HEALTH_OK || x->count == 0) {
+            mem_free(map_del(&e->notes, buf_str(&key)));
+        }
+        buf_finish(&key);
+    }
+}
+
+str engine_note_of(const struct engine *e, str host, str unit) {
+    struct buf key = BUF_INIT;
+    note_key(&key, host, unit);
+    const char *text = map_get(&e->notes, buf_str(&key));
+    buf_finish(&key);
+    return text ? str_c(text) : STR_NONE;
+}
+
+void engine_drop_notes(struct engine *e) {
+    for (uint32_t i = 0; i < e->notes.n; i++) {
+        mem_free(e->notes.at[i].value);
+    }
+    map_finish(&e->notes);
+}
+
 void engine_report(struct engine *e, const trl_report *r) {
+    drop_notes(e, r);
     bool known = observed_find_host(&e->o, r->host_id) != OBS_NONE;
     if ((r->flags & TRL_REPORT_STARTED) && known) {
         /* What was asked of its former life is void. */
@@ -105,6 +145,7 @@ void engine_note(struct engine *e, str host, str unit, int32_t code, str text) {
     uint32_t slot = observed_find_host(&e->o, host);
     uint32_t id = intern_find(&e->o.names, unit);
     if (code == TRL_NOTE_START_FAILED && slot != OBS_NONE && id != INTERN_NONE) {
+        keep_note(e, host, unit, text);
         dispatch_failed(e, slot, id, text);
     } else if (code == TRL_NOTE_BUSY && slot != OBS_NONE && id != INTERN_NONE) {
         dispatch_goes_on(e, slot, id);

@@ -75,6 +75,7 @@ struct plan_in {
     void (*denied)(void *arg, str unit, void (*fn)(void *fn_arg, str host, bool stop, str text),
                    void *fn_arg);
     /* Could that host run the unit? (host.flags and labels) */
+    str (*why)(void *arg, str host, str unit); /* of the last start that failed; or NULL */
     bool (*can_run)(void *arg, const trl_unit_view *unit, const trl_host_view *host);
     void *arg;
 };

@@ -263,7 +263,7 @@ static void explain(struct unit_plan *x) {
 }
 
 /* Hosts we do not hear from: what they run counts, and the status says so. */
-static str silence(struct unit_plan *x, uint32_t *ret_unhealthy, uint32_t *ret_busy) {
+static str silence(struct unit_plan *x, uint32_t *ret_unhealthy, uint32_t *ret_busy, str *ret_why) {
     uint32_t silent = 0, holders = 0;
     int64_t since = INT64_MAX;
     for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
@@ -271,7 +271,10 @@ static str silence(struct unit_plan *x, uint32_t *ret_unhealthy, uint32_t *ret_b
             continue;
         }
         holders++;
-        *ret_unhealthy += x->entry[pos]->health == TRL_HEALTH_FAILING;
+        if (x->entry[pos]->health == TRL_HEALTH_FAILING && (*ret_unhealthy)++ == 0 &&
+            x->p->in->why) {
+            *ret_why = x->p->in->why(x->p->in->arg, x->p->views[pos].id, x->u->id);
+        }
         *ret_busy += x->entry[pos]->busy;
         const struct seen_host *h = &x->p->o->hosts.at[x->p->o->order.at[pos]];
         if (h->suspect || h->stale) {
@@ -290,7 +293,7 @@ static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_st
     struct planner *p = x->p;
     const char *what = x->u->provider ? "provider" : "component";
     uint32_t unhealthy = 0, busy = 0;
-    str silent = silence(x, &unhealthy, &busy);
+    str why = STR_NONE, silent = silence(x, &unhealthy, &busy, &why);
     if (x->gate == GATE_FAIL) {
         st->type = STATUS_FAILED;
         st->message = x->gate_text;
@@ -314,7 +317,8 @@ static void tell(struct unit_plan *x, const trl_place_out *out, struct scaler_st
         st->message = STR("Configuration out of sync");
     } else if (unhealthy) {
         st->type = STATUS_FAILED;
-        st->message = arena_printf(p->a, "Unhealthy %s on %u host(s)", what, unhealthy);
+        st->message = arena_printf(p->a, "Unhealthy %s on %u host(s)%s%.*s", what, unhealthy,
+                                   why.len ? ": " : "", PSTR(why));
     } else if (busy) {
         st->type = STATUS_RECONCILING;
         st->message = arena_printf(p->a, "Replacing instances of the %s on %u host(s)", what, busy);
