@@ -38,7 +38,7 @@ struct audit {
     struct loop_timer retry;
     struct audit_reading *readings;
     uint64_t lost;
-    bool busy, posted, closing, told;
+    bool busy, posted, closing, told, loaded;
 };
 
 static const char *const points[TRL_POINTS] = {"put",     "deploy", "place",
@@ -373,20 +373,33 @@ static void load_chunk(void *arg, const struct kv_entry *e) {
 static void on_loaded(void *arg, trl_status st, const trl_err *err) {
     struct audit *a = arg;
     (void)err;
-    a->busy = false;
-    if (st != TRL_OK) {
-        log_warn(a->log,
-                 "earlier records of the audit could not be listed (%s): they are pruned "
-                 "after the next start",
-                 err_name(st));
+    if (st != TRL_OK) { /* a store that is not up yet: records wait for it */
+        loop_timer_start(&a->retry, RETRY_NS);
+        return;
     }
+    a->busy = false;
+    a->loaded = true;
     if (a->pending.len) {
         flush_soon(a);
     }
 }
 
+static void load(struct audit *a) {
+    while (a->chunks.n) {
+        mem_free(a->chunks.at[--a->chunks.n].key);
+    }
+    a->bytes = 0;
+    a->busy = true; /* writing begins when the past is known */
+    kv_list(a->kv, STR(PREFIX), STR(""), 0, load_chunk, on_loaded, a);
+}
+
 static void on_retry(void *arg) {
-    flush_soon(arg);
+    struct audit *a = arg;
+    if (a->loaded) {
+        flush_soon(a);
+    } else {
+        load(a);
+    }
 }
 
 struct audit *audit_create(struct loop *loop, struct kv *kv, const struct log *log,
@@ -399,8 +412,7 @@ struct audit *audit_create(struct loop *loop, struct kv *kv, const struct log *l
     a->limits.age_ms = limits->age_ms > 0 ? limits->age_ms : AGE_MS;
     a->limits.bytes = limits->bytes ? limits->bytes : BYTES;
     loop_timer_init(&a->retry, loop, on_retry, a);
-    a->busy = true; /* writing begins when the past is known */
-    kv_list(kv, STR(PREFIX), STR(""), 0, load_chunk, on_loaded, a);
+    load(a);
     return a;
 }
 

@@ -120,6 +120,9 @@ static void on_account(void *arg, trl_status st, natsMsg *m) {
     char *text = NULL;
     int code;
     if (st != TRL_E_CANCELLED) {
+        if (st != TRL_E_TIMEOUT) { /* also that there is no JetStream is an answer of the server */
+            json_object_set_new(i->j, "rtt_us", json_integer((conn_now_ns() - i->sent_ns) / 1000));
+        }
         j_account = js_answer(i->peer, st, m, "looking at the account", &code, &err);
         json_object_set_new(i->j, "jetstream", json_boolean(j_account != NULL));
         b_domain = json_object_get(j_account, "domain");
@@ -138,20 +141,6 @@ static void on_account(void *arg, trl_status st, natsMsg *m) {
     info_done(i, st, out);
     free(text);
     info_free(i);
-}
-
-/* The answer that nobody listens comes from the server itself: a round trip. */
-static void on_echo(void *arg, trl_status st, natsMsg *m) {
-    struct info *i = arg;
-    (void)m;
-    if (st == TRL_E_CANCELLED) {
-        on_account(i, st, NULL);
-        return;
-    }
-    if (st == TRL_E_NORESPONDER || st == TRL_E_DENIED) {
-        json_object_set_new(i->j, "rtt_us", json_integer((conn_now_ns() - i->sent_ns) / 1000));
-    }
-    js_api(i->peer, "INFO", NULL, on_account, i);
 }
 
 static void take_greeting(json_t *j, const char *text) {
@@ -176,15 +165,13 @@ static struct info *of_item(struct box_item *it) {
 
 static void greeted(struct box_item *it) {
     struct info *i = of_item(it);
-    char inbox[CONN_REPLY_MAX];
     if (!i->peer) {
         info_free(i);
         return;
     }
     take_greeting(i->j, i->greeting);
-    conn_inbox(i->peer->conn, inbox);
     i->sent_ns = conn_now_ns();
-    js_send(i->peer, inbox, NULL, 0, NULL, 0, on_echo, i);
+    js_api(i->peer, "INFO", NULL, on_account, i);
 }
 
 static void greeted_drop(struct box_item *it) {

@@ -81,13 +81,21 @@ void site_serve(struct site *s, int i) {
     WAIT(site_ask(s, "trellis.api._.server.info", ""), SITE_MS);
 }
 
-void site_sim(struct site *s, const char *hosts) {
-    const char *const argv[] = {TRELLIS_BINARY, "sim",  "--transport",  "nats",
-                                "--nats-url",   s->url, "--plugin-dir", TRELLIS_PLUGIN_DIR,
-                                "--hosts",      hosts,  "--instant",    "--no-control",
-                                "--verbose",    NULL};
+static void start_sim(struct site *s, const char *hosts, const char *secrets) {
+    const char *const argv[] = {TRELLIS_BINARY, "sim",       "--transport",  "nats",
+                                "--nats-url",   s->url,      "--plugin-dir", TRELLIS_PLUGIN_DIR,
+                                "--hosts",      hosts,       "--instant",    "--no-control",
+                                "--verbose",    "--secrets", secrets,        NULL};
     proc_start(&s->sim, argv);
     assert_true(proc_wait(&s->sim, " hosts, seed", 1, SITE_MS));
+}
+
+void site_sim(struct site *s, const char *hosts) {
+    start_sim(s, hosts, "none");
+}
+
+void site_sim_secrets(struct site *s, const char *hosts) {
+    start_sim(s, hosts, "ok");
 }
 
 /* wasmbus.ctl.v1.<lattice>.<what>.<verb>...: who asks changes nothing. */

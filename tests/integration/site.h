@@ -37,7 +37,8 @@ void site_connect(struct site *s); /* the client; the server is up */
 void site_serve_start(struct site *s, int i, const char *config);
 void site_serve(struct site *s, int i);           /* ... and waits until it serves */
 void site_sim(struct site *s, const char *hosts); /* hosts, and waits until they are there */
-void site_tap(struct site *s);                    /* counts from now */
+void site_sim_secrets(struct site *s, const char *hosts); /* ... that find every secret */
+void site_tap(struct site *s);                            /* counts from now */
 /* The reply, parsed, borrowed until the next look at a condition; NULL: nobody answers (or not in
  * time). */
 const struct node *site_ask(struct site *s, const char *subject, const char *body);

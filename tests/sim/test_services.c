@@ -10,8 +10,8 @@
 
 #include "../unit/cmocka_all.h"
 
+#include "hostask.h"
 #include "rig.h"
-#include "xkey.h"
 
 struct service {
     struct rig *r;
@@ -288,92 +288,35 @@ static void recorded_secret_requests(void **state) {
     end(&s);
 }
 
-/* Tokens of our own making */
-
-static void b64url(struct buf *out, const void *p, size_t n) {
-    char text[2048];
-    sodium_bin2base64(text, sizeof(text), p, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    buf_addf(out, "%s", text);
-}
-
-static char *token(unsigned prefix, const char *metadata, long exp) {
-    unsigned char seed[32] = {7}, pk[32], sk[64], sub[32] = {9}, sig[64];
-    char iss[NKEY_PUBLIC_LEN + 1], subject[NKEY_PUBLIC_LEN + 1];
-    struct buf claims = BUF_INIT, out = BUF_INIT;
-    static const char header[] = "{\"typ\":\"jwt\",\"alg\":\"Ed25519\"}";
-    crypto_sign_seed_keypair(pk, sk, seed);
-    nkey_encode_public(NKEY_ACCOUNT, pk, iss);
-    crypto_sign_seed_keypair(sub, sig, seed);
-    nkey_encode_public(prefix, sub, subject);
-    crypto_sign_seed_keypair(pk, sk, seed);
-    buf_addf(&claims, "{\"jti\":\"a\",\"iat\":1,\"iss\":\"%s\",\"sub\":\"%s\",\"wascap\":%s", iss,
-             subject, metadata);
-    buf_addf(&claims, exp ? ",\"exp\":%ld}" : "}", exp);
-    b64url(&out, header, sizeof(header) - 1);
-    buf_add_c(&out, '.');
-    b64url(&out, claims.ptr, claims.len);
-    crypto_sign_detached(sig, NULL, (const unsigned char *)out.ptr, out.len, sk);
-    buf_add_c(&out, '.');
-    b64url(&out, sig, sizeof(sig));
-    buf_finish(&claims);
-    return buf_take(&out);
-}
-
-#define COMPONENT "{\"name\":\"web\",\"hash\":\"AB\",\"tags\":[],\"prov\":false}"
-#define HOST      "{\"name\":\"h\",\"labels\":{}}"
-
 struct asking {
-    const char *key, *version, *policy;
-    long exp;
-    bool bad_entity, bad_host, wrong_box, no_header, bad_header, no_body, not_json;
+    struct hostask q;
+    bool wrong_box, no_header, bad_header, no_body;
 };
 
 /* The reply as a host reads it: opened, or the plain error. */
-static char *ask(struct service *s, const struct asking *q) {
-    struct xkey own;
-    uint8_t server[32], peer[32];
-    char own_text[NKEY_PUBLIC_LEN + 1];
-    struct buf plain = BUF_INIT;
-    char *entity = token(NKEY_MODULE, COMPONENT, q->exp), *host = token(NKEY_SERVER, HOST, 0);
-    xkey_generate(&own);
-    xkey_public_text(own.pub, own_text);
-    assert_true(
-        xkey_parse_public(STR("XA2YA4WWGZMIBUNO5IZJVX4REE4DQUPNEGRI4O3V5FS5BUWNCZRFI2LE"), server));
-    buf_addf(&plain,
-             "{\"key\":\"%s\",\"field\":null,\"version\":%s,\"context\":{\"entity_jwt\":\"%s%s\","
-             "\"host_jwt\":\"%s%s\",\"application\":{\"name\":\"shop\",\"policy\":\"%s\"}}}",
-             q->key, q->version ? q->version : "null", entity, q->bad_entity ? "x" : "", host,
-             q->bad_host ? "x" : "", q->policy ? q->policy : "{}");
-    if (q->not_json) {
-        plain.ptr[0] = '#';
+static char *ask(struct service *s, const struct asking *a) {
+    static struct hostask_box box; /* large */
+    hostask_seal(&a->q, STR("XA2YA4WWGZMIBUNO5IZJVX4REE4DQUPNEGRI4O3V5FS5BUWNCZRFI2LE"), &box);
+    if (a->wrong_box) {
+        box.bytes[60] ^= 1;
     }
-    uint8_t box[8192];
-    assert_true(xkey_seal(&own, server, plain.ptr, plain.len, box));
-    if (q->wrong_box) {
-        box[60] ^= 1;
+    struct answer got = request(s->r, "wasmcloud.secrets.v1alpha1.fake.get",
+                                a->no_body ? STR("") : str_n((const char *)box.bytes, box.n),
+                                a->no_header    ? STR_NONE
+                                : a->bad_header ? STR("XNOKEY")
+                                                : str_c(box.own_text));
+    if (!got.header.len) {
+        return str_dup(got.body);
     }
-    struct answer a =
-        request(s->r, "wasmcloud.secrets.v1alpha1.fake.get",
-                q->no_body ? STR("") : str_n((const char *)box, plain.len + XKEY_OVERHEAD),
-                q->no_header    ? STR_NONE
-                : q->bad_header ? STR("XNOKEY")
-                                : str_c(own_text));
-    buf_finish(&plain);
-    mem_free(entity);
-    mem_free(host);
-    if (!a.header.len) {
-        return str_dup(a.body);
-    }
-    assert_true(xkey_parse_public(a.header, peer));
-    char *opened = mem_zalloc(a.body.len);
-    assert_true(xkey_open(&own, peer, a.body.ptr, a.body.len, (uint8_t *)opened));
+    char *opened = hostask_open(&box, got.header, got.body);
+    assert_non_null(opened);
     return opened;
 }
 
 static void expect(struct service *s, const struct asking *q, const char *want) {
     char *got = ask(s, q);
     if (!strstr(got, want)) {
-        fail_msg("%s: wanted %s, got %s", q->key, want, got);
+        fail_msg("%s: wanted %s, got %s", q->q.key, want, got);
     }
     mem_free(got);
 }
@@ -382,26 +325,33 @@ static void every_answer_of_the_protocol(void **state) {
     struct service s;
     (void)state;
     begin(&s, no_rules);
-    expect(&s, &(struct asking){.key = "prod/db"},
+    expect(&s, &(struct asking){.q = {.key = "prod/db"}},
            "{\"secret\":{\"version\":\"7\",\"string_secret\":\"value-of-prod/db\","
            "\"binary_secret\":null}}");
-    expect(&s, &(struct asking){.key = "bytes"},
+    expect(&s, &(struct asking){.q = {.key = "bytes"}},
            "\"string_secret\":null,\"binary_secret\":[0,255,10,200]}}");
-    expect(&s, &(struct asking){.key = "missing"}, "{\"error\":\"SecretNotFound\"}");
-    expect(&s, &(struct asking){.key = "denied"}, "{\"error\":\"Unauthorized\"}");
-    expect(&s, &(struct asking){.key = "invalid"}, "{\"error\":\"InvalidRequest\"}");
-    expect(&s, &(struct asking){.key = "down"}, "{\"error\":{\"UpstreamError\":");
-    expect(&s, &(struct asking){.key = "a", .bad_entity = true},
+    expect(&s, &(struct asking){.q = {.key = "missing"}}, "{\"error\":\"SecretNotFound\"}");
+    expect(&s, &(struct asking){.q = {.key = "denied"}}, "{\"error\":\"Unauthorized\"}");
+    expect(&s, &(struct asking){.q = {.key = "invalid"}}, "{\"error\":\"InvalidRequest\"}");
+    expect(&s, &(struct asking){.q = {.key = "down"}}, "{\"error\":{\"UpstreamError\":");
+    expect(&s, &(struct asking){.q = {.key = "a", .bad_entity = true}},
            "{\"error\":{\"InvalidEntityJWT\":");
-    expect(&s, &(struct asking){.key = "a", .exp = 5}, "{\"error\":{\"InvalidEntityJWT\":");
-    expect(&s, &(struct asking){.key = "a", .bad_host = true}, "{\"error\":{\"InvalidHostJWT\":");
-    expect(&s, &(struct asking){.key = "a", .wrong_box = true}, "{\"error\":\"DecryptionError\"}");
-    expect(&s, &(struct asking){.key = "a", .no_header = true}, "{\"error\":\"InvalidHeaders\"}");
-    expect(&s, &(struct asking){.key = "a", .bad_header = true}, "{\"error\":\"InvalidXKey\"}");
-    expect(&s, &(struct asking){.key = "a", .no_body = true}, "{\"error\":\"InvalidPayload\"}");
-    expect(&s, &(struct asking){.key = "a", .not_json = true}, "{\"error\":\"InvalidRequest\"}");
-    expect(&s, &(struct asking){.key = "", .version = "7"}, "{\"error\":\"InvalidRequest\"}");
-    expect(&s, &(struct asking){.key = "a", .version = "\"3\"", .policy = "[1"},
+    expect(&s, &(struct asking){.q = {.key = "a", .exp = 5}}, "{\"error\":{\"InvalidEntityJWT\":");
+    expect(&s, &(struct asking){.q = {.key = "a", .bad_host = true}},
+           "{\"error\":{\"InvalidHostJWT\":");
+    expect(&s, &(struct asking){.q = {.key = "a"}, .wrong_box = true},
+           "{\"error\":\"DecryptionError\"}");
+    expect(&s, &(struct asking){.q = {.key = "a"}, .no_header = true},
+           "{\"error\":\"InvalidHeaders\"}");
+    expect(&s, &(struct asking){.q = {.key = "a"}, .bad_header = true},
+           "{\"error\":\"InvalidXKey\"}");
+    expect(&s, &(struct asking){.q = {.key = "a"}, .no_body = true},
+           "{\"error\":\"InvalidPayload\"}");
+    expect(&s, &(struct asking){.q = {.key = "a", .not_json = true}},
+           "{\"error\":\"InvalidRequest\"}");
+    expect(&s, &(struct asking){.q = {.key = "", .version = "7"}},
+           "{\"error\":\"InvalidRequest\"}");
+    expect(&s, &(struct asking){.q = {.key = "a", .version = "\"3\"", .policy = "[1"}},
            "{\"error\":{\"PolicyError\":");
     struct answer a = request(s.r, "wasmcloud.secrets.v1alpha1.fake.dance", STR("x"), STR_NONE);
     assert_non_null(strstr(a.body.ptr, "unknown operation"));
@@ -414,8 +364,8 @@ static void grants_are_the_policys(void **state) {
     begin(&s, "rules:\n  - name: vaults\n    points: [secret]\n"
               "    match: { secret: { key: \"prod/**\" } }\n    unless: { app: billing }\n"
               "    verdict: deny\n    message: only billing reads prod\n");
-    expect(&s, &(struct asking){.key = "dev/db"}, "value-of-dev/db");
-    expect(&s, &(struct asking){.key = "prod/db"}, "{\"error\":\"Unauthorized\"}");
+    expect(&s, &(struct asking){.q = {.key = "dev/db"}}, "value-of-dev/db");
+    expect(&s, &(struct asking){.q = {.key = "prod/db"}}, "{\"error\":\"Unauthorized\"}");
     const struct node *log = rig_request(s.r, "trellis.api._.policy.log", "{\"verdict\":\"deny\"}");
     struct buf b = BUF_INIT;
     struct jw w;
