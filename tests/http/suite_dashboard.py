@@ -235,6 +235,22 @@ def test_phone_width_and_themes():
     t.end()
 
 
+# Texts whose contrast with their ground is below WCAG's AA.
+CONTRAST = """(() => {
+const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map((v) => v / 255)
+    .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b; };
+const ground = (e) => { for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor;
+    if (!/, 0\\)$/.test(c) && c !== 'transparent') { return c; } }
+    return 'rgb(255, 255, 255)'; };
+return [...document.querySelectorAll('h1, h2, p, a, button:enabled, small, td, th, label, time, .badge, .live, .kind')]
+    .filter((e) => e.innerText && e.getClientRects().length)
+    .map((e) => { const a = light(getComputedStyle(e).color), b = light(ground(e));
+        return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.innerText.slice(0, 40)]; })
+    .filter(([c]) => c < 4.5); })()"""
+
+
 def test_accessibility_tree():
     t = Trellis()
     t.deploy("shop")
@@ -252,20 +268,13 @@ def test_accessibility_tree():
         go(p, "hosts")
         p.until("document.querySelector('.host-name')")
         assert any(r == "button" and "ready" in n and "shop" in n for r, n in p.tree())
-        low = p.js("""(() => {  // contrast of every text with its ground, WCAG AA
-            const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map((v) => v / 255)
-                .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-                return .2126 * r + .7152 * g + .0722 * b; };
-            const ground = (e) => { for (; e; e = e.parentElement) {
-                const c = getComputedStyle(e).backgroundColor;
-                if (!/, 0\\)$/.test(c) && c !== 'transparent') { return c; } }
-                return 'rgb(255, 255, 255)'; };
-            return [...document.querySelectorAll('h1, h2, p, a, button:enabled, small, td, th, label')]
-                .filter((e) => e.innerText && e.getClientRects().length)
-                .map((e) => { const a = light(getComputedStyle(e).color), b = light(ground(e));
-                    return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.innerText.slice(0, 40)]; })
-                .filter(([c]) => c < 4.5); })()""")
-        assert not low, low
+        for dark in (False, True):
+            p.size(1200, 800, dark=dark)
+            for view in ["hosts", "apps", "app/shop", "events"]:
+                go(p, view)
+                p.until("document.querySelectorAll('main h1').length === 1")
+                low = p.js(CONTRAST)
+                assert not low, (dark, view, low)
     t.end()
 
 
