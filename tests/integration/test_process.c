@@ -238,6 +238,36 @@ static int pid_of(struct plant *x) {
     return ask(x->web, "/pid", body, sizeof(body)) ? (int)strtol(body, NULL, 10) : 0;
 }
 
+static bool shows(struct plant *x, const char *what, const char *part) {
+    char *text = NULL;
+    trellis(x, &text, "app", what, "hello", NULL);
+    bool hit = text && strstr(text, part);
+    free(text);
+    return hit;
+}
+
+/* A new version that starts, and never becomes well: what ran serves on, and the status says why.
+ */
+static void test_sick(void **state) {
+    struct plant *x = *state;
+    char path[160];
+    serve(x, "");
+    web_app(x, "1.yaml", EXAMPLE_WEB_1, "Hello", 2, "");
+    web_app(x, "2.yaml", EXAMPLE_WEB_1, "Hello", 2,
+            "            limits: { nofile: 3 }\n"); /* too few to accept anything */
+    apply(x, "1.yaml");
+    WAIT(shows(x, "logs", "web 1: serving 2 sockets"), MS);
+    assert_true(shows(x, "top", "ready"));
+    ask_on(x);
+    snprintf(path, sizeof(path), "%s/2.yaml", x->p.dir);
+    must(x, 0, "app", "apply", path, NULL);
+    WAIT(shows(x, "status", "Unhealthy component on 1 host(s): ended with status"), MS);
+    must(x, 0, "app", "rollback", "hello", "--wait");
+    assert_true(status_has(x, "hello", "2/2"));
+    none_failed(x);
+    nothing_left(x);
+}
+
 static void test_kills(void **state) {
     struct plant *x = *state;
     serve(x, "");
@@ -370,6 +400,7 @@ static void test_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_updates, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_sick, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_kills, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_adoption, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_ephemeral, plant_setup, plant_teardown),
