@@ -86,13 +86,18 @@ void api_destroy(struct api *a) {
     mem_free(a);
 }
 
-void api_request(struct api *a, str subject, const trl_label *headers, uint32_t n_headers, str body,
-                 void (*reply)(void *arg, str json), void *arg) {
+void api_request_by(struct api *a, str caller, str subject, const trl_label *headers,
+                    uint32_t n_headers, str body, void (*reply)(void *arg, str json), void *arg) {
     struct req *r = req_create(a, subject, headers, n_headers, body);
-    r->caller = STR("{\"via\":\"socket\"}");
+    r->caller = arena_str(&r->arena, caller);
     r->reply = reply;
     r->arg = arg;
     req_run(r);
+}
+
+void api_request(struct api *a, str subject, const trl_label *headers, uint32_t n_headers, str body,
+                 void (*reply)(void *arg, str json), void *arg) {
+    api_request_by(a, STR("{\"via\":\"self\"}"), subject, headers, n_headers, body, reply, arg);
 }
 
 struct journal *api_journal(struct api *a) {

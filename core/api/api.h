@@ -57,6 +57,9 @@ void api_on_app(struct api *a, const struct app *app);
  * returns; json is borrowed for the call; never after api_destroy. */
 void api_request(struct api *a, str subject, const trl_label *headers, uint32_t n_headers, str body,
                  void (*reply)(void *arg, str json), void *arg);
+/* The same for somebody who is known: caller is a JSON object, for policies and the audit. */
+void api_request_by(struct api *a, str caller, str subject, const trl_label *headers,
+                    uint32_t n_headers, str body, void (*reply)(void *arg, str json), void *arg);
 /* The operations by name, for extensions: replies of any size, changes are audited. INVALID: no
  * such operation, or a name that no subject could have; reply does not run then. */
 trl_status api_call(struct api *a, const trl_api_call *c,

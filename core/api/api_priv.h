@@ -79,6 +79,7 @@ struct req {
     struct secrets_asked *secrets; /* under way, else NULL; then checked() */
     void (*checked)(struct req *r, str refusal);
     str *secret_names;
+    const struct node **secret_places; /* in the manifest of the request; NULL: it sent none */
     uint32_t n_secrets;
     struct secret_pin *pins; /* what the check found */
     uint32_t n_pins;

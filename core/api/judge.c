@@ -83,6 +83,7 @@ static void each_of(const struct secret_item *s, uint32_t n, struct judged_secre
         jw_init(&out, &json, false);
         policy_subject_properties(&out, p);
         j->name = s[i].name;
+        j->at = s[i].at;
         j->want.ref.key = s[i].key;
         j->want.ref.field = s[i].field;
         j->want.ref.version = s[i].version;
@@ -118,6 +119,7 @@ struct wanted {
     uint32_t n;
     VEC(struct secret_want) at;
     VEC(str) name;
+    VEC(const struct node *) place;
 };
 
 static void want(void *arg, const struct judged_secret *j) {
@@ -130,6 +132,7 @@ static void want(void *arg, const struct judged_secret *j) {
     x->ref.field = arena_str(a, j->want.ref.field);
     x->ref.version = arena_str(a, j->want.ref.version);
     *VEC_ADD(&w->name) = arena_str(a, j->name);
+    *VEC_ADD(&w->place) = w->r->m ? j->at : NULL; /* else it is no place of the asker's file */
     if (!w->app || x->ref.version.len) {
         return;
     }
@@ -148,8 +151,9 @@ static void tell_secret(struct req *r, uint32_t i, const struct secret_have *h,
     bool says_no = h->st == TRL_E_NOTFOUND || h->st == TRL_E_DENIED || h->st == TRL_E_INVALID;
     str text =
         arena_printf(&r->arena, "secret %.*s: %.*s", PSTR(r->secret_names[i]), PSTR(h->text));
+    const struct node *at = r->secret_places[i];
     findings_add(&r->findings, says_no ? FINDING_ERROR : FINDING_WARNING, "secret",
-                 STR("spec.policies"), 0, 0, text,
+                 STR("spec.components"), at ? at->line : 0, at ? at->column : 0, text,
                  says_no ? STR("put it into the backend, or correct key, field and version")
                          : STR("it could not be checked; hosts will ask for it themselves"));
     if (says_no) {
@@ -184,7 +188,7 @@ void judge_secrets(struct req *r, const struct manifest *m,
         w.app = a;
         w.n = v->n;
     }
-    judge_each_secret(r->api, r->s.lattice, r->name, m, &r->arena, want, &w);
+    judge_each_secret(r->api, r->s.lattice, r->name, r->m ? r->m : m, &r->arena, want, &w);
     if (w.at.n == 0) {
         then(r, STR_NONE);
         return;
@@ -193,7 +197,10 @@ void judge_secrets(struct req *r, const struct manifest *m,
     r->n_secrets = w.at.n;
     r->secret_names = ARENA_ARRAY(&r->arena, str, w.at.n);
     memcpy(r->secret_names, w.name.at, w.at.n * sizeof(str));
+    r->secret_places = ARENA_ARRAY(&r->arena, const struct node *, w.at.n);
+    memcpy(r->secret_places, w.place.at, w.at.n * sizeof(*w.place.at));
     r->secrets = secrets_ask(r->api->env.secrets, w.at.at, w.at.n, on_secrets, r);
     VEC_FREE(&w.at);
     VEC_FREE(&w.name);
+    VEC_FREE(&w.place);
 }

@@ -27,6 +27,7 @@ void judge_secrets(struct req *r, const struct manifest *m,
 struct judged_secret {
     const struct manifest *manifest;
     str name; /* in the manifest */
+    const struct node *at;
     struct secret_want want;
 };
 void judge_each_secret(const struct api *a, str lattice, str app, const struct manifest *m,

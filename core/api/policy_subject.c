@@ -35,6 +35,7 @@ static void write_unit(struct jw *w, const struct item *it, uint32_t i) {
     jw_object(w);
     jw_kv(w, "name", it->name);
     jw_kv(w, "kind", it->kind == ITEM_CAPABILITY ? STR("provider") : STR("component"));
+    write_some(w, "id", it->id); /* one of its own; else APP-NAME, as names.c makes it */
     write_some(w, "image", it->image);
     if (known) {
         jw_kv_u64(w, "instances", instances);

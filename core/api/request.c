@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_priv.h"
+#include "base/digest.h"
 #include "plug/op.h"
 
 /* The requests of one app, one at a time, in order of arrival. */
@@ -21,6 +22,22 @@ static str content_type(struct arena *a, const trl_label *headers, uint32_t n) {
     return STR_NONE;
 }
 
+/* The trace that the asker is in (W3C traceparent: 00-<32 hex>-<16 hex>-<2 hex>), else one of our
+ * own. */
+static str trace_id(struct api *a, struct arena *arena, const trl_label *headers, uint32_t n) {
+    char own[37];
+    for (uint32_t i = 0; i < n; i++) {
+        if (str_is(headers[i].key, "traceparent") && headers[i].value.len == 55) {
+            return arena_str(arena, str_n(headers[i].value.ptr + 3, 32));
+        }
+    }
+    if (!a->env.policy) {
+        return STR_NONE; /* nobody would read it */
+    }
+    ulid_uuid_text(loop_wall_ms(a->env.loop), loop_rng(a->env.loop), own);
+    return arena_str(arena, str_c(own));
+}
+
 struct req *req_create(struct api *a, str subject, const trl_label *headers, uint32_t n_headers,
                        str body) {
     struct req *r = mem_zalloc(sizeof(*r));
@@ -28,6 +45,7 @@ struct req *req_create(struct api *a, str subject, const trl_label *headers, uin
     r->subject = arena_str(&r->arena, subject);
     r->body = arena_str(&r->arena, body);
     r->content_type = content_type(&r->arena, headers, n_headers);
+    r->trace = trace_id(a, &r->arena, headers, n_headers);
     findings_init(&r->findings);
     r->next = a->reqs;
     if (r->next) {

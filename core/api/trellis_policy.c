@@ -128,7 +128,11 @@ static void on_checked(void *arg, const struct secret_have *h) {
         return;
     }
     if (h->st != TRL_OK) {
-        req_fail(r, h->st == TRL_E_DENIED ? "DENIED" : "UNAVAILABLE", "%.*s", PSTR(h->text));
+        req_fail(r,
+                 h->st == TRL_E_DENIED    ? "DENIED"
+                 : h->st == TRL_E_INVALID ? "INVALID"
+                                          : "UNAVAILABLE",
+                 "%.*s", PSTR(h->text));
         return;
     }
     jw_init(&w, &data, false);

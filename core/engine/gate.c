@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/digest.h"
 #include "codec/json.h"
 #include "engine/engine_priv.h"
 
@@ -203,6 +204,9 @@ static void ask_send(struct gate_ask *k, struct desired_app *a) {
         return;
     }
     struct policy_about who = about(k->e, a->name);
+    char trace[37];
+    ulid_uuid_text(loop_wall_ms(k->e->env.loop), loop_rng(k->e->env.loop), trace);
+    who.trace = str_c(trace);
     a->asking++;
     *VEC_ADD(&k->e->asks) = k;
     k->ask = policy_ask(k->e->env.policy, k->point, k->q.at, k->q.n, &who, on_rulings, k);

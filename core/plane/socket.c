@@ -23,6 +23,7 @@ struct conn {
     struct buf in;
     VEC(char *) topics;             /* "id subject" subscriptions */
     VEC(struct reply_to *) waiting; /* requests whose reply is still to come */
+    char caller[64];                /* JSON: who is at the other end, as the kernel says */
     bool closing, closed;
 };
 
@@ -198,7 +199,8 @@ static void on_frame(struct conn *c, const struct frame *f) {
         r->conn = c;
         r->id = str_dup(f->id);
         *VEC_ADD(&c->waiting) = r;
-        api_request(api, f->subject, f->headers, f->n_headers, f->body, on_api_reply, r);
+        api_request_by(api, str_c(c->caller), f->subject, f->headers, f->n_headers, f->body,
+                       on_api_reply, r);
     } else if (strcmp(f->op, "subscribe") == 0) {
         struct buf topic = BUF_INIT;
         buf_addf(&topic, "%.*s %.*s", PSTR(f->id), PSTR(f->subject));
@@ -250,13 +252,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {
     mem_free(b->base);
 }
 
-static bool peer_allowed(uv_pipe_t *pipe) {
+static bool peer_allowed(struct conn *c) {
     uv_os_fd_t fd;
     struct ucred cred;
     socklen_t len = sizeof(cred);
-    return uv_fileno((uv_handle_t *)pipe, &fd) == 0 &&
-           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-           (cred.uid == 0 || cred.uid == geteuid());
+    if (uv_fileno((uv_handle_t *)&c->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+        return false;
+    }
+    snprintf(c->caller, sizeof(c->caller), "{\"id\":\"uid:%u\",\"via\":\"socket\"}",
+             (unsigned)cred.uid);
+    return cred.uid == 0 || cred.uid == geteuid();
 }
 
 static void on_connect(uv_stream_t *server, int status) {
@@ -273,7 +279,7 @@ static void on_connect(uv_stream_t *server, int status) {
     }
     *VEC_ADD(&s->conns) = c;
     c->pipe.data = c;
-    if (uv_accept(server, (uv_stream_t *)&c->pipe) < 0 || !peer_allowed(&c->pipe) ||
+    if (uv_accept(server, (uv_stream_t *)&c->pipe) < 0 || !peer_allowed(c) ||
         uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0) {
         conn_close(c);
     }

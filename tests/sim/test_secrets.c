@@ -180,12 +180,40 @@ static void a_config_that_rolls_restarts_its_users(void **state) {
     end(r, &p);
 }
 
+/* Where the backend keeps older versions, hosts are told to read the very one. */
+static void a_rollback_fixes_the_versions(void **state) {
+    struct buf config = BUF_INIT;
+    (void)state;
+    buf_addf(&config, "plugin_dirs: [%s, %s]\nsecrets: { house: secrets-script }\n",
+             TEST_PLUGIN_DIR, TRELLIS_PLUGIN_DIR);
+    struct rig *r =
+        rig_create(&(struct rig_options){.hosts = 1, .secrets = true, .config = config.ptr});
+    char *one = with_secret(""), *two = with_secret("other: \"1\"");
+    rig_bring_up(r, D, "shop", one);
+    rig_put(r, D, two);
+    rig_deploy(r, D, "shop");
+    assert_true(rig_until_settled(r, 30 * SECOND));
+    assert_false(rig_has_config(r, D, "SECRET_shop-db", "version", "7"));
+    const struct node *reply = rig_request(r, "trellis.api." D ".app.rollback.shop", "");
+    assert_true(says(r, reply, "deployed"));
+    assert_true(rig_until_type(r, D, "shop", "deployed", 30 * SECOND));
+    assert_true(rig_until_settled(r, 30 * SECOND));
+    assert_true(rig_has_config(r, D, "SECRET_shop-db", "version", "7"));
+    reply = rig_request(r, "trellis.api." D ".app.history.shop", "");
+    assert_true(says(r, reply, "{\"name\":\"db\",\"version\":\"7\",\"fixed\":true}"));
+    mem_free(one);
+    mem_free(two);
+    buf_finish(&config);
+    rig_destroy(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_secret_refuses_the_deploy),
         cmocka_unit_test(rotation_follows_the_annotation),
         cmocka_unit_test(a_lost_secret_touches_nothing),
         cmocka_unit_test(a_config_that_rolls_restarts_its_users),
+        cmocka_unit_test(a_rollback_fixes_the_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
