@@ -50,6 +50,72 @@ static void lint_ids(struct check *c) {
     arena_finish(&a);
 }
 
+#define ON_CHANGE "trellis.dev/on-change."
+
+static bool has_item(const struct config_item *configs, uint32_t n_configs,
+                     const struct secret_item *secrets, uint32_t n_secrets, str name) {
+    for (uint32_t i = 0; i < n_configs; i++) {
+        if (configs[i].managed && str_eq(configs[i].name, name)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < n_secrets; i++) {
+        if (str_eq(secrets[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool end_has(const struct link_end *e, str name) {
+    return has_item(e->config, e->n_config, e->secrets, e->n_secrets, name);
+}
+
+/* Is there a config with values, or a secret, of that name? */
+static bool can_change(const struct manifest *m, str name) {
+    for (uint32_t i = 0; i < m->n_items; i++) {
+        const struct item *it = &m->items[i];
+        if (has_item(it->config, it->n_config, it->secrets, it->n_secrets, name)) {
+            return true;
+        }
+        for (uint32_t k = 0; k < it->n_traits; k++) {
+            const struct link_trait *l = check_is_link(&it->traits[k]) ? it->traits[k].link : NULL;
+            if (l && (end_has(&l->source, name) || end_has(&l->target, name))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Annotations that say how a change reaches those who use it. */
+static void lint_on_change(struct check *c) {
+    const struct manifest *m = c->m;
+    const struct node *all = node_get(node_get(m->root, "metadata"), "annotations");
+    for (uint32_t i = 0; i < m->n_annotations; i++) {
+        const struct pair *x = &m->annotations[i];
+        const char *fix = NULL;
+        if (!str_starts(x->key, STR(ON_CHANGE))) {
+            continue;
+        }
+        str name = str_skip(x->key, sizeof(ON_CHANGE) - 1);
+        if (!str_is(x->value, "hot") && !str_is(x->value, "roll") && !str_is(x->value, "ignore")) {
+            fix = "write hot, roll or ignore";
+            buf_addf(&c->text, "'%.*s' is none of hot, roll and ignore: it is not looked at",
+                     PSTR(x->value));
+        } else if (!can_change(m, name)) {
+            fix = "correct the name, or remove the annotation";
+            buf_addf(&c->text,
+                     "'%.*s' is neither a secret nor a config with properties of this manifest",
+                     PSTR(name));
+        }
+        if (fix) {
+            str path = arena_printf(&c->f->arena, "metadata.annotations.%.*s", PSTR(x->key));
+            check_add(c, FINDING_WARNING, "on-change", path, node_get_str(all, x->key), fix);
+        }
+    }
+}
+
 static bool same_values(const struct config_item *a, const struct config_item *b) {
     bool same = a->n_properties == b->n_properties;
     for (uint32_t i = 0; same && i < a->n_properties; i++) {
@@ -184,6 +250,7 @@ void check_lint(struct check *c) {
     lint_header(c);
     lint_ids(c);
     lint_all_configs(c);
+    lint_on_change(c);
     for (uint32_t i = 0; i < c->m->n_items; i++) {
         lint_item(c, &c->m->items[i]);
     }

@@ -203,6 +203,38 @@ static void test_secrets_and_scalers(void **state) {
         "counts\n");
 }
 
+static void test_on_change(void **state) {
+    (void)state;
+    check(META "metadata:\n  name: shop\n  annotations:\n"
+               "    trellis.dev/on-change.db: roll\n"
+               "    trellis.dev/on-change.settings: hot\n"
+               "    trellis.dev/on-change.listen: ignore\n"
+               "    trellis.dev/on-change.token: restart\n"
+               "    trellis.dev/on-change.given: hot\n"
+               "    trellis.dev/on-change.dbb: roll\n"
+
+               "    trellis.dev/other: whatever\n"
+               "spec:\n  policies:\n"
+               "  - {name: p, type: policy.secret.wasmcloud.dev/v1alpha1, "
+               "properties: {backend: b}}\n"
+               "  components:\n"
+               "  - name: web\n    type: component\n    properties: {image: i,\n"
+               "      secrets: [{name: db, properties: {policy: p, key: k}}],\n"
+               "      config: [{name: settings, properties: {a: x}}, {name: given}]}\n"
+               "    traits:\n"
+               "    - {type: spreadscaler, properties: {instances: 1}}\n"
+               "    - {type: link, properties: {namespace: wasi, package: keyvalue,\n"
+               "       interfaces: [store], target: {name: kv, config: [{name: listen,\n"
+               "       properties: {a: x}}], secrets: [{name: token, properties:\n"
+               "       {policy: p, key: k}}]}}}\n" KV,
+          "W on-change metadata.annotations.trellis.dev/on-change.dbb 11: 'dbb' is neither a "
+          "secret nor a config with properties of this manifest\n"
+          "W on-change metadata.annotations.trellis.dev/on-change.given 10: 'given' is neither a "
+          "secret nor a config with properties of this manifest\n"
+          "W on-change metadata.annotations.trellis.dev/on-change.token 9: 'restart' is none of "
+          "hot, roll and ignore: it is not looked at\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),
@@ -210,6 +242,7 @@ int main(void) {
         cmocka_unit_test(test_components),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_secrets_and_scalers),
+        cmocka_unit_test(test_on_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
