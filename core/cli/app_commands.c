@@ -294,7 +294,7 @@ const struct command cli_app_commands[] = {
     {"app", "delete", "NAME [VERSION]", 1, 2, "delete an application, or one version", "",
      for_delete, delete_app},
     {"app", "plan", "FILE|NAME [VERSION]", 1, 2,
-     "what a deploy would do, and where; exit 0 nothing, 1 changes", "", for_plan, plan},
+     "what a deploy would do, and where; exit 0 nothing, 1 changes, 6 denied", "", for_plan, plan},
     {"app", "status", "NAME", 1, 1, "state of an application, line by line; exit 1 unless deployed",
      "", waiting, status},
     {"app", "list", "", 0, 0, "applications of the lattice", "", NULL, app_list},

@@ -52,6 +52,18 @@ int app_list(struct cli *c) {
     return rc;
 }
 
+/* "db 4f0c91d2a7b3, token 7 (fixed)"; digests are cut. */
+static void add_secrets(const struct node *of, struct buf *out) {
+    const struct node *list = node_get(of, "secrets");
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const struct node *s = list->items[i];
+        str v = text(s, "version");
+        buf_addf(out, "%s%.*s %.*s%s", i ? ", " : "", PSTR(text(s, "name")),
+                 (int)(v.len > 12 ? 12 : v.len), v.ptr,
+                 node_bool_or(s, "fixed", false) ? " (fixed)" : "");
+    }
+}
+
 void app_tree(const struct node *status, bool colour, struct buf *out) {
     str type = text(status, "type"), version = text(status, "deployed_version"),
         message = text(status, "message");
@@ -74,6 +86,11 @@ void app_tree(const struct node *status, bool colour, struct buf *out) {
     if (message.len && !told) { /* that of an application that runs: a policy denies it now */
         buf_addf(out, "   %.*s\n", PSTR(message));
     }
+    if (node_get(status, "secrets")) {
+        buf_addf(out, "   secrets: ");
+        add_secrets(status, out);
+        buf_addf(out, "\n");
+    }
 }
 
 int app_show_status(struct cli *c, const struct reply *r) {
@@ -89,23 +106,32 @@ int app_show_status(struct cli *c, const struct reply *r) {
 }
 
 void app_show_history(struct cli *c, const struct reply *r) {
-    static const char *const head[] = {"VERSION", "DEPLOYED", "AGE", "CONTENT"};
+    static const char *const head[] = {"VERSION", "DEPLOYED", "AGE", "CONTENT", "SECRETS"};
+    bool secrets = false;
     if (c->format != FORMAT_TABLE) {
         output_node(c->format, r->data);
         return;
     }
+    for (uint32_t i = 0; i < r->data->n; i++) {
+        secrets |= node_get(r->data->items[i], "secrets") != NULL;
+    }
     struct table t;
-    table_init(&t, head, ARRAY_LEN(head));
+    table_init(&t, head, ARRAY_LEN(head) - !secrets);
     for (uint32_t i = 0; i < r->data->n; i++) {
         const struct node *v = r->data->items[i];
-        struct buf age = BUF_INIT;
+        struct buf age = BUF_INIT, used = BUF_INIT;
         str hash = text(v, "hash");
         output_age(&age, (int64_t)node_u64_or(v, "created_ms", 0));
         table_cell(&t, text(v, "version"));
         table_cell(&t, node_bool_or(v, "deployed", false) ? STR("yes") : STR(""));
         table_cell(&t, buf_str(&age));
         table_cell(&t, str_n(hash.ptr, hash.len < 12 ? hash.len : 12));
+        if (secrets) {
+            add_secrets(v, &used);
+            table_cell(&t, buf_str(&used));
+        }
         buf_finish(&age);
+        buf_finish(&used);
     }
     table_print(&t, c->colour);
 }
@@ -214,20 +240,23 @@ static void print_places(struct cli *c, const struct node *places) {
 int app_show_plan(struct cli *c, const struct reply *r, str manifest) {
     const struct node *actions = node_get(r->data, "actions"),
                       *places = node_get(r->data, "places");
+    const struct node *policy = node_get(r->data, "policy");
     bool changes = (actions && actions->n > 0) || node_bool_or(r->data, "pending", false);
+    bool denied = str_is(node_text(policy, "verdict", STR_NONE), "deny");
+    int rc = denied ? EXIT_DENIED : changes ? EXIT_NO : EXIT_DONE;
     if (c->format != FORMAT_TABLE) {
         output_node(c->format, r->data);
-        return changes ? EXIT_NO : EXIT_DONE;
+        return rc;
     }
     if (manifest.ptr) {
         field_diff(c, manifest);
     }
-    if (node_get(r->data, "policy")) {
-        policy_print(c, node_get(r->data, "policy"));
+    if (policy) {
+        policy_print(c, policy);
     }
     if (!changes) {
         printf("nothing to do: what runs is what is wanted\n");
-        return EXIT_DONE;
+        return rc;
     }
     printf("\nfirst steps (what depends on them follows):\n");
     print_actions(c, actions);
@@ -235,7 +264,7 @@ int app_show_plan(struct cli *c, const struct reply *r, str manifest) {
         printf("\nplacement:\n");
         print_places(c, places);
     }
-    return EXIT_NO;
+    return rc;
 }
 
 int app_show_findings(struct cli *c, const struct findings *f, const struct manifest *m,

@@ -9,7 +9,7 @@ const struct command cli_policy_commands[] = {
      "Everything that is no allow out of memory. -x _ for all lattices.\n", policy_log_options,
      policy_log},
     {"policy", "explain", "FILE|APP", 1, 1, "what the chain of `deploy` says of an application",
-     "Exit 1 when it is denied. Nothing is changed.\n", NULL, policy_explain},
+     "Exit 6 when it is denied. Nothing is changed.\n", NULL, policy_explain},
     {"policy", "test", "RULES CASES...", 2, -1, "hold a file of rules against cases",
      "CASES: files, or directories of *.yaml, *.yml and *.json, each\n"
      "`cases: [{name, point, manifest, subject, expect, rule, code, enforce}]`. With `manifest`\n"

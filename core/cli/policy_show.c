@@ -172,7 +172,7 @@ static bool is_file(const char *arg) {
     return yes;
 }
 
-/* The verdict of the deploy chain is part of every plan. Exit 1: denied. */
+/* The verdict of the deploy chain is part of every plan. */
 int policy_explain(struct cli *c) {
     struct reply r = REPLY_INIT;
     struct buf text = BUF_INIT;
@@ -196,7 +196,7 @@ int policy_explain(struct cli *c) {
         reply_findings(&r, c->argv[0]);
     }
     if (rc == 0 && str_is(node_text(policy, "verdict", STR_NONE), "deny")) {
-        rc = EXIT_NO;
+        rc = EXIT_DENIED;
     }
     buf_finish(&text);
     reply_finish(&r);

@@ -188,6 +188,9 @@ void up_begin(struct up *u) {
     c.n_lattices = 1;
     c.labels = labels;
     c.n_labels = 1;
+    if (u->o->config->gates.secrets_topic.len) {
+        c.secrets = SIM_SECRETS_OK; /* as hosts that are told the topic */
+    }
     if (c.hosts && sim_create(u->loop, plane_bus(u->plane), &c, &u->sim, &e) < 0) {
         log_error(u->log, "simulated hosts: %s", e.msg);
         finish(u, EXIT_FAILED);
