@@ -124,7 +124,7 @@ static void tokens(void **state) {
     assert_int_equal(w.role, ROLE_READ);
     assert_string_equal(w.name, "ci");
     static const char *const bad[] = {
-        "Bearer tesT", "Bearer test ", "Basic test", "test", "Bearer ", "", "Bearer " HASH};
+        "Bearer tesT", "Bearer test ", "Basic test", "test", "Bearer ", "", ("Bearer " HASH)};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(auth_check(a, bad[i], 1).role, ROLE_NONE);
     }
