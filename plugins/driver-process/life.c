@@ -108,7 +108,9 @@ static void finish_start(struct trl_inst *d) {
         trl_logf(d->host, TRL_LOG_INFO, "adopted %u running processes", n);
     }
     d->ready = 1;
-    d->beat = d->loop->timer_start(d->host->ctx, 0, first_beat, d);
+    if (!d->stopping) {
+        d->beat = d->loop->timer_start(d->host->ctx, 0, first_beat, d);
+    }
     trl_op_ok(d->host, s->op);
     free(s->path);
     free(s);
@@ -116,6 +118,7 @@ static void finish_start(struct trl_inst *d) {
 
 static void on_patience(void *arg) {
     finish_start(arg);
+    driver_progress(arg);
 }
 
 static void read_it(struct job *j) {

@@ -10,7 +10,7 @@
 #include "listen.h"
 #include "report.h"
 
-#define HIGH_FD 100
+#define HIGH_FD 64 /* above those a keeper gets */
 
 __attribute__((format(printf, 2, 3))) static void line(struct spawn *s, const char *fmt, ...) {
     char *text;
@@ -114,6 +114,9 @@ static void limits(struct spawn *s, const struct run *r) {
 
 static int add_fd(struct spawn *s, int fd, const char *name) {
     if (s->n_fds == SPAWN_FDS_MAX || fd < 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
         return -1;
     }
     char *names = s->n_fds ? text_format("%s:%s", s->fdnames, name) : text_dup(trl_cstr(name));
@@ -148,9 +151,11 @@ static int sockets(struct spawn *s, struct run *r, char *why, size_t cap) {
     }
     if (settings_own_listener(want_settings(r->want))) {
         int fd = listen_open("127.0.0.1:0", &r->check_address, why, cap);
-        if (fd < 0 || add_fd(s, fd, "health") < 0) {
+        if (fd >= 0 && add_fd(s, fd, "health") < 0) {
+            snprintf(why, cap, "it has more than %d sockets", SPAWN_FDS_MAX);
             return -1;
         }
+        return fd < 0 ? -1 : 0;
     }
     return 0;
 }

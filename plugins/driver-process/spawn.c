@@ -17,7 +17,7 @@
 #include "keeper/keeper.h"
 #include "state.h"
 
-#define HIGH_FD  100
+#define HIGH_FD  64    /* above those a keeper gets */
 #define START_MS 20000 /* a keeper that says nothing for so long is given up */
 
 char *spawn_dir(const struct trl_inst *d, const char *id) {

@@ -19,7 +19,7 @@
 
 #include "keeper.h"
 
-#define HIGH_FD 200 /* above everything the process gets */
+#define HIGH_FD 64 /* above everything the process gets */
 
 /* Between fork and exec: tells the keeper what failed, and ends. */
 __attribute__((noreturn, format(printf, 2, 3))) static void give_up(int fd, const char *fmt, ...) {
