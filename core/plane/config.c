@@ -207,8 +207,11 @@ int config_parse(struct config *c, str path, str text, struct findings *f) {
         schema_validate(schema, root, &scratch, &found);
     }
     for (uint32_t i = 0; i < found.n; i++) {
-        findings_add(f, FINDING_ERROR, "config", found.at[i].pointer, found.at[i].line,
-                     found.at[i].column, found.at[i].text, STR(""));
+        const struct schema_finding *x = &found.at[i];
+        str told = str_starts(x->text, STR("is missing"))
+                       ? arena_printf(&scratch, "%.*s %.*s", PSTR(x->pointer), PSTR(x->text))
+                       : x->text; /* what is not there has no place of its own */
+        findings_add(f, FINDING_ERROR, "config", x->pointer, x->line, x->column, told, STR(""));
     }
     uint32_t before = f->errors;
     check_scalers(node_get(root, "scalers"), f);
