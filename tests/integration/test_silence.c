@@ -95,7 +95,7 @@ static void setup_stage(struct stage *g, struct site *s) {
     memset(g, 0, sizeof(*g));
     g->s = s;
     pthread_mutex_init(&g->lock, NULL);
-    site_open(s, NULL);
+    site_open(s, "");
     site_connect(s);
     snprintf(g->dir, sizeof(g->dir), "/tmp/trlsilence.XXXXXX");
     assert_non_null(mkdtemp(g->dir));
