@@ -9,7 +9,7 @@
 struct cache_entry {
     struct ruling *ruling; /* referenced */
     int64_t until_ns;
-    bool once, used;
+    bool once;
 };
 
 void cache_init(struct cache *c, uint32_t entries) {
@@ -64,12 +64,11 @@ struct ruling *cache_find(struct cache *c, const struct cache_key *k, int64_t no
     struct cache_entry *e = map_get(&c->young, key);
     bool aged = !e;
     e = e ? e : map_get(&c->old, key);
-    if (!e || e->until_ns <= now_ns || (e->once && e->used)) {
+    if (!e || e->until_ns <= now_ns || (e->once && e->ruling->spent)) {
         c->misses++;
         return NULL;
     }
     c->hits++;
-    e->used = true;
     if (aged) {
         map_del(&c->old, key);
         insert(c, key, e);
@@ -80,7 +79,7 @@ struct ruling *cache_find(struct cache *c, const struct cache_key *k, int64_t no
 void cache_put(struct cache *c, const struct cache_key *k, struct ruling *r, int64_t now_ns) {
     int64_t life = (int64_t)r->ttl_ms * 1000000;
     struct cache_entry *e = mem_alloc(sizeof(*e));
-    *e = (struct cache_entry){ruling_ref(r), INT64_MAX, life < CACHE_HOLD_NS, false};
+    *e = (struct cache_entry){ruling_ref(r), INT64_MAX, life < CACHE_HOLD_NS};
     if (r->ttl_ms != TRL_TTL_RULES) {
         e->until_ns = now_ns + (life > CACHE_HOLD_NS ? life : CACHE_HOLD_NS);
     }

@@ -30,7 +30,7 @@ void cache_clear(struct cache *c); /* rules changed */
 
 struct cache_key cache_key(uint32_t point, str subject);
 /* Borrowed until the next change of the cache; NULL: unknown or expired. One that must not be kept
- * is given out once: the caller's decision is made with it. */
+ * is given out until it is spent: the caller's decision is made with it. */
 struct ruling *cache_find(struct cache *c, const struct cache_key *k, int64_t now_ns);
 void cache_put(struct cache *c, const struct cache_key *k, struct ruling *r, int64_t now_ns);
 

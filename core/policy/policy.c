@@ -189,14 +189,20 @@ static void audit(struct policy_chains *p, uint32_t point, str what,
     }
 }
 
-const struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
-                                 const struct policy_about *about) {
+struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
+                           const struct policy_about *about) {
     struct cache_key k = cache_key(point, subject);
     struct ruling *r = cache_find(&p->cache, &k, now(p));
     if (r && r->verdict != TRL_V_ALLOW) {
         audit(p, point, what, about, r, true, 1);
     }
     return r;
+}
+
+void policy_spend(struct ruling *r) {
+    if (r) {
+        r->spent = true;
+    }
 }
 
 /* Plain allows of one ask are one record: a plan of a thousand commands is one decision of one
@@ -222,6 +228,11 @@ static void finish(void *arg) {
     if (!p) { /* it ended meanwhile */
         ask_free(a);
         return;
+    }
+    /* At these two points the asker plans again, and peeks; elsewhere he acts on the answer. */
+    bool acts = !a->cancelled && a->point != TRL_POINT_PLACE && a->point != TRL_POINT_COMMAND;
+    for (uint32_t i = 0; acts && i < a->n; i++) {
+        policy_spend(a->rulings[i]);
     }
     for (uint32_t i = 0; i < a->n_open; i++) {
         uint32_t k = a->open[i];

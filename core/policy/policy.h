@@ -48,9 +48,11 @@ void policy_destroy(
 bool policy_asks(const struct policy_chains *p, uint32_t point);
 
 /* The ruling if it is known (borrowed until the next turn), else NULL: ask. A ruling that is no
- * allow goes to the audit. */
-const struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
-                                 const struct policy_about *about);
+ * allow goes to the audit. Who acts on it tells that with policy_spend: one that must not be kept
+ * is not given out again. */
+struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
+                           const struct policy_about *about);
+void policy_spend(struct ruling *r); /* NULL is fine */
 
 /* One question: its subject, and what it is in a few words for the audit. */
 struct policy_question {

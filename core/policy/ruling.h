@@ -19,6 +19,7 @@ struct ruling {
     int32_t verdict; /* TRL_V_*; ABSTAIN of a whole chain is made ALLOW */
     bool stop;       /* deny: what runs is to be stopped too */
     bool failed;     /* a backend could not be asked; on_error decided */
+    bool spent;      /* acted upon: if it must not be kept, it is not given out again */
     uint32_t ttl_ms; /* TRL_TTL_* or how long it holds */
     struct reason *reasons;
     uint32_t n_reasons, cap_reasons;

@@ -168,6 +168,22 @@ static void a_backend_without_a_word_costs_nothing(void **state) {
     teardown(&f);
 }
 
+/* A verdict that must not be kept is for the one who acts on it. */
+static void a_verdict_of_one_use_is_not_handed_on(void **state) {
+    struct fix f;
+    (void)state;
+    setup(&f, 1, 0, NULL);
+    assert_int_equal(ask(&f, TRL_POINT_PUT, "once"), TRL_V_ALLOW);
+    assert_null(policy_peek(f.p, TRL_POINT_PUT, STR("once"), STR("x"), &about));
+    assert_int_equal(ask(&f, TRL_POINT_PLACE, "once"), TRL_V_ALLOW);
+    struct ruling *r = policy_peek(f.p, TRL_POINT_PLACE, STR("once"), STR("x"), &about);
+    assert_non_null(r);
+    assert_ptr_equal(policy_peek(f.p, TRL_POINT_PLACE, STR("once"), STR("x"), &about), r);
+    policy_spend(r);
+    assert_null(policy_peek(f.p, TRL_POINT_PLACE, STR("once"), STR("x"), &about));
+    teardown(&f);
+}
+
 static void many_at_once_are_answered_in_order(void **state) {
     static char text[1300][16];
     static struct policy_question q[1300];
@@ -257,6 +273,7 @@ int main(void) {
         cmocka_unit_test(known_rulings_cost_no_call),
         cmocka_unit_test(changed_rules_void_what_was_known),
         cmocka_unit_test(a_backend_without_a_word_costs_nothing),
+        cmocka_unit_test(a_verdict_of_one_use_is_not_handed_on),
         cmocka_unit_test(many_at_once_are_answered_in_order),
         cmocka_unit_test(ends_with_asks_open),
         cmocka_unit_test(the_audit_has_all_but_plain_cached_allows),
