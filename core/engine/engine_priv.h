@@ -49,6 +49,8 @@ struct engine {
     VEC(struct probe *) probes;
     VEC(struct gate_ask *) asks; /* questions to policy under way */
     struct map denials;          /* unit id -> hosts that policy denies it: gate.c */
+    uint32_t n_denials, sweep_denials;
+    uint64_t policy_epoch;       /* counts changes of rules */
     trl_op *resync_op, *read_op; /* under way, else NULL */
 };
 
@@ -113,8 +115,8 @@ void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a);
 bool gate_allows(struct gate_pass *g, const struct plan_action *x);
 void gate_end(struct gate_pass *g);
 /* Hosts that a policy denies to the unit: for plan_in.denied. */
-void gate_each_denial(void *arg, str unit, void (*fn)(void *fn_arg, str host, bool stop, str text),
-                      void *fn_arg);
+void gate_each_denial(void *arg, const struct want_unit *u,
+                      void (*fn)(void *fn_arg, str host, bool stop, str text), void *fn_arg);
 void gate_cancel(struct engine *e); /* forgets everything under way */
 
 /* hostlife.c */

@@ -15,20 +15,25 @@
 #define DENIAL_NS                                                                                  \
     (5 * NS_PER_S) /* at least: how soon a denial that must not be kept is asked again */
 
+#define SWEEP_MIN 1024u /* denials: so many may be of units and hosts that are gone */
+
 struct denial { /* of one unit on one host */
     char *text;
+    uint64_t mark; /* what it is about: of another image or other labels it says nothing */
     bool stop;
     int64_t until_ns;
 };
 
 struct gate_place {
     str unit, host;
+    uint64_t mark;
 };
 
 struct gate_ask { /* a question under way */
     struct engine *e;
     struct policy_ask *ask;
     uint32_t point;
+    uint64_t epoch; /* rules as they were when it was asked */
     char *app;
     struct arena arena;
     VEC(struct policy_question) q;
@@ -105,6 +110,7 @@ static struct gate_ask *ask_new(struct engine *e, uint32_t point, str app) {
     struct gate_ask *k = mem_zalloc(sizeof(*k));
     k->e = e;
     k->point = point;
+    k->epoch = e->policy_epoch;
     k->app = str_dup(app);
     return k;
 }
@@ -137,7 +143,55 @@ static void denial_free(struct denial *d) {
     }
 }
 
-static void deny(struct engine *e, str unit, str host, const struct ruling *r) {
+static uint64_t mix(uint64_t h, str s) {
+    return (h ^ hash_bytes(s.ptr, s.len)) * 0x9e3779b97f4a7c15ull + s.len;
+}
+
+/* What place_subject() tells of them, in short. */
+static uint64_t place_mark(const struct engine *e, const struct want_unit *u, uint32_t slot) {
+    const struct seen_host *h = &e->o.hosts.at[slot];
+    uint64_t m = mix(mix(mix(mix(u->provider, u->app), u->item), u->image), h->name);
+    for (uint32_t i = 0; i < h->n_labels; i++) {
+        m = mix(mix(m, h->labels[i].key), h->labels[i].value);
+    }
+    return m;
+}
+
+static bool holds(const struct engine *e, const struct denial *d, const struct want_unit *u,
+                  uint32_t slot) {
+    return d->until_ns > engine_now(e) && d->mark == place_mark(e, u, slot);
+}
+
+static bool sweep_unit(struct engine *e, str unit, struct map *hosts) {
+    bool used = desired_users(&e->d.unit_users, unit) != NULL;
+    for (uint32_t i = hosts->n; i-- > 0;) {
+        const struct denial *d = hosts->at[i].value;
+        if (!used || d->until_ns <= engine_now(e) ||
+            observed_find_host(&e->o, hosts->at[i].key) == OBS_NONE) {
+            denial_free(map_del(hosts, hosts->at[i].key));
+            e->n_denials--;
+        }
+    }
+    return hosts->n == 0;
+}
+
+/* Units and hosts come and go: what was denied them goes with them, now and then. */
+static void sweep(struct engine *e) {
+    for (uint32_t i = e->denials.n; i-- > 0;) {
+        struct map *hosts = e->denials.at[i].value;
+        if (sweep_unit(e, e->denials.at[i].key, hosts)) {
+            map_del(&e->denials, e->denials.at[i].key);
+            map_finish(hosts);
+            mem_free(hosts);
+        }
+    }
+    e->sweep_denials = 2 * e->n_denials + SWEEP_MIN;
+}
+
+static void deny(struct engine *e, str unit, str host, uint64_t mark, const struct ruling *r) {
+    if (e->n_denials >= e->sweep_denials) {
+        sweep(e);
+    }
     struct map *hosts = map_get(&e->denials, unit);
     struct buf text = BUF_INIT;
     if (!hosts) {
@@ -147,12 +201,14 @@ static void deny(struct engine *e, str unit, str host, const struct ruling *r) {
     ruling_text(r, &text);
     struct denial *d = mem_alloc(sizeof(*d));
     int64_t life = (int64_t)r->ttl_ms * 1000000;
-    *d = (struct denial){buf_take(&text), r->stop, INT64_MAX};
+    *d = (struct denial){buf_take(&text), mark, r->stop, INT64_MAX};
     if (r->ttl_ms != TRL_TTL_RULES) {
         d->until_ns = engine_now(e) + (life > DENIAL_NS ? life : DENIAL_NS);
         engine_wake_at(e, d->until_ns);
     }
-    denial_free(map_set(hosts, host, d));
+    struct denial *before = map_set(hosts, host, d);
+    e->n_denials += before == NULL;
+    denial_free(before);
 }
 
 static void denials_clear(struct engine *e) {
@@ -166,18 +222,26 @@ static void denials_clear(struct engine *e) {
     }
     map_finish(&e->denials);
     e->denials = (struct map)MAP_INIT;
+    e->n_denials = 0;
 }
 
-void gate_each_denial(void *arg, str unit, void (*fn)(void *fn_arg, str host, bool stop, str text),
-                      void *fn_arg) {
+void gate_each_denial(void *arg, const struct want_unit *u,
+                      void (*fn)(void *fn_arg, str host, bool stop, str text), void *fn_arg) {
     struct engine *e = arg;
-    struct map *hosts = map_get(&e->denials, unit);
+    struct map *hosts = map_get(&e->denials, u->id);
     for (uint32_t i = 0; hosts && i < hosts->n; i++) {
         const struct denial *d = hosts->at[i].value;
-        if (d->until_ns > engine_now(e)) {
+        uint32_t slot = observed_find_host(&e->o, hosts->at[i].key);
+        if (slot != OBS_NONE && holds(e, d, u, slot)) {
             fn(fn_arg, hosts->at[i].key, d->stop, str_c(d->text));
         }
     }
+}
+
+static bool is_denied(struct engine *e, const struct want_unit *u, uint32_t slot) {
+    struct map *hosts = map_get(&e->denials, u->id);
+    const struct denial *d = hosts ? map_get(hosts, e->o.hosts.at[slot].id) : NULL;
+    return d && holds(e, d, u, slot);
 }
 
 /* Asking */
@@ -185,14 +249,16 @@ void gate_each_denial(void *arg, str unit, void (*fn)(void *fn_arg, str host, bo
 static void on_rulings(void *arg, struct ruling *const *rulings) {
     struct gate_ask *k = arg;
     struct engine *e = k->e;
-    for (uint32_t i = 0; k->point == TRL_POINT_PLACE && i < k->at.n; i++) {
+    bool news = k->point == TRL_POINT_PLACE && k->epoch == e->policy_epoch;
+    for (uint32_t i = 0; news && i < k->at.n; i++) {
         if (ruling_denies(rulings[i])) {
-            deny(e, k->at.at[i].unit, k->at.at[i].host, rulings[i]);
+            const struct gate_place *at = &k->at.at[i];
+            deny(e, at->unit, at->host, at->mark, rulings[i]);
         }
     }
     struct desired_app *a = desired_find(&e->d, str_c(k->app));
     if (a) {
-        a->asking--;
+        a->asking -= a->asking > 0; /* else it is another life of the app */
         engine_dirty(e, a);
     }
     ask_free(k);
@@ -216,8 +282,8 @@ static void add_place(struct gate_ask *k, const struct want_unit *u, uint32_t sl
     const struct seen_host *h = &k->e->o.hosts.at[slot];
     str what = arena_printf(&k->arena, "place %.*s on %.*s", PSTR(u->id), PSTR(h->id));
     *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, subject), what};
-    *VEC_ADD(&k->at) =
-        (struct gate_place){arena_str(&k->arena, u->id), arena_str(&k->arena, h->id)};
+    *VEC_ADD(&k->at) = (struct gate_place){arena_str(&k->arena, u->id), arena_str(&k->arena, h->id),
+                                           place_mark(k->e, u, slot)};
 }
 
 /* One host was denied: all others that could be chosen next are asked about at once, so that the
@@ -228,18 +294,18 @@ static void ask_all_hosts(struct engine *e, struct desired_app *a, const struct 
     struct buf subject = BUF_INIT;
     for (uint32_t i = 0; i < e->o.order.n; i++) {
         uint32_t slot = e->o.order.at[i];
-        struct map *denied = map_get(&e->denials, u->id);
         buf_clear(&subject);
-        if (denied && map_has(denied, e->o.hosts.at[slot].id)) {
+        if (is_denied(e, u, slot)) {
             continue;
         }
         place_subject(e, a->name, u, slot, &subject);
-        const struct ruling *known =
+        struct ruling *known =
             policy_peek(e->env.policy, TRL_POINT_PLACE, buf_str(&subject), STR("place"), &who);
         if (!known) {
             add_place(k, u, slot, buf_str(&subject));
         } else if (ruling_denies(known)) {
-            deny(e, u->id, e->o.hosts.at[slot].id, known);
+            deny(e, u->id, e->o.hosts.at[slot].id, place_mark(e, u, slot), known);
+            policy_spend(known);
         }
     }
     buf_finish(&subject);
@@ -264,26 +330,33 @@ static bool adds_there(const struct plan_action *x) {
             (x->verb == TRL_DO_SCALE && x->count > x->count_old));
 }
 
-static bool place_allowed(struct gate_pass *g, const struct plan_action *x) {
+static bool place_allowed(struct gate_pass *g, const struct plan_action *x,
+                          struct ruling **ret_used) {
     struct engine *e = g->e;
     struct buf subject = BUF_INIT;
     struct policy_about who = about(e, g->app->name);
+    if (is_denied(e, x->unit, x->host)) {
+        return false; /* the next plan knows it already */
+    }
     place_subject(e, g->app->name, x->unit, x->host, &subject);
-    const struct ruling *r =
+    struct ruling *r =
         policy_peek(e->env.policy, TRL_POINT_PLACE, buf_str(&subject), x->name, &who);
     bool ok = r && !ruling_denies(r);
     if (!r) {
         add_place(g->place, x->unit, x->host, buf_str(&subject));
     } else if (!ok) {
-        deny(e, x->unit->id, x->host_id, r);
+        deny(e, x->unit->id, x->host_id, place_mark(e, x->unit, x->host), r);
+        policy_spend(r);
         ask_all_hosts(e, g->app, x->unit);
         engine_dirty(e, g->app);
     }
     buf_finish(&subject);
+    *ret_used = ok ? r : NULL;
     return ok;
 }
 
-static bool command_allowed(struct gate_pass *g, const struct plan_action *x) {
+static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
+                            struct ruling **ret_used) {
     struct engine *e = g->e;
     struct buf subject = BUF_INIT, text = BUF_INIT;
     struct policy_about who = about(e, g->app->name);
@@ -291,23 +364,31 @@ static bool command_allowed(struct gate_pass *g, const struct plan_action *x) {
     str what = arena_printf(&k->arena, "%s %.*s%s%.*s", dispatch_verb(x->verb), PSTR(x->name),
                             x->host_id.len ? " on " : "", PSTR(x->host_id));
     command_subject(e, x, &subject);
-    const struct ruling *r =
-        policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), what, &who);
+    struct ruling *r = policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), what, &who);
     bool ok = r && !ruling_denies(r);
     if (!r) {
         *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, buf_str(&subject)), what};
     } else if (!ok) {
         ruling_text(r, &text);
+        policy_spend(r);
         dispatch_refuse(e, x, buf_str(&text));
     }
     buf_finish(&subject);
     buf_finish(&text);
+    *ret_used = ok ? r : NULL;
     return ok;
 }
 
+/* Rulings of one use are used up when the action goes, not while the other point is asked. */
 bool gate_allows(struct gate_pass *g, const struct plan_action *x) {
-    bool ok = !g->place || !adds_there(x) || place_allowed(g, x);
-    return (!g->command || command_allowed(g, x)) && ok;
+    struct ruling *place = NULL, *command = NULL;
+    bool ok = !g->place || !adds_there(x) || place_allowed(g, x, &place);
+    ok = (!g->command || command_allowed(g, x, &command)) && ok;
+    if (ok) {
+        policy_spend(place);
+        policy_spend(command);
+    }
+    return ok;
 }
 
 void gate_end(struct gate_pass *g) {
@@ -325,6 +406,7 @@ void gate_end(struct gate_pass *g) {
 /* Life */
 
 void engine_policy_changed(struct engine *e) {
+    e->policy_epoch++;
     denials_clear(e);
     ledger_forgive_refused(&e->l);
     engine_dirty_all(e);

@@ -57,6 +57,7 @@ struct unit_plan {
     struct ledger_item **item;
     bool *planned;           /* an action for it is in the plan */
     bool *outdated, *relist; /* other image; other config list */
+    bool *denied;            /* policy denies it the host */
     enum gate gate;
     str gate_text;
     uint32_t n_running, n_fresh; /* own entries with instances; those with the wanted image */

@@ -73,6 +73,7 @@ static void on_denied(void *arg, str host, bool stop, str text) {
     if (x->n_denied++ == 0) {
         x->denied_text = arena_str(x->p->a, text);
     }
+    x->denied[pos] = true;
     if (stop || !x->entry[pos]) {
         x->flags[pos] |= TRL_HOST_EXCLUDED;
     } else if (x->flags[pos] & TRL_HOST_READY) {
@@ -122,6 +123,7 @@ static void gather(struct unit_plan *x) {
     x->item = array(x, sizeof(*x->item));
     x->planned = array(x, sizeof(bool));
     x->outdated = array(x, sizeof(bool));
+    x->denied = array(x, sizeof(bool));
     x->relist = array(x, sizeof(bool));
     memcpy(x->flags, p->flags, sizeof(uint32_t) * p->n_hosts);
     if (x->uid < p->o->units.n) { /* INTERN_NONE is beyond both */
@@ -140,7 +142,7 @@ static void gather(struct unit_plan *x) {
         }
     }
     if (p->in->denied) {
-        p->in->denied(p->in->arg, x->u->id, on_denied, x);
+        p->in->denied(p->in->arg, x->u, on_denied, x);
     }
     if (p->in->can_run) {
         leave_out(x);

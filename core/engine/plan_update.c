@@ -212,7 +212,11 @@ void unit_updates(struct unit_plan *x) {
             x->n_commands++;
             continue;
         }
-        if (x->n_updating < batch_size(x)) {
+        if (x->denied[pos]) { /* what runs there stays as it is */
+            x->blocked = true;
+            x->blocked_text = arena_printf(p->a, "%.*s; still running %.*s", PSTR(x->denied_text),
+                                           PSTR(intern_str(&p->o->names, x->entry[pos]->image)));
+        } else if (x->n_updating < batch_size(x)) {
             update_here(x, pos);
         } else {
             x->n_commands++;

@@ -245,6 +245,96 @@ static void backends_are_listed(void **state) {
     end(r, &rules);
 }
 
+/* A denial is about an image: another one of the same unit is another question. */
+static void a_denied_image_is_denied_alone(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r =
+        begin(&rules, tag_rule, "  place: [house]\n", &(struct rig_options){.hosts = 2});
+    char *bad = app_text("reg.example/web:nightly", 2), *good = app_text("reg.example/web:1", 2);
+    rig_put(r, D, bad);
+    rig_deploy(r, D, "shop");
+    rig_run(r, 10 * SECOND);
+    assert_int_equal(rig_status(r, D, "shop")->type, STATUS_FAILED);
+    rig_put(r, D, good);
+    rig_deploy(r, D, "shop");
+    assert_true(rig_until_type(r, D, "shop", "deployed", 30 * SECOND));
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 2);
+    mem_free(bad);
+    mem_free(good);
+    end(r, &rules);
+}
+
+static void an_update_to_a_denied_image_leaves_what_runs(void **state) {
+    struct rules rules;
+    (void)state;
+    struct rig *r =
+        begin(&rules, tag_rule, "  place: [house]\n", &(struct rig_options){.hosts = 1});
+    char *bad = app_text("reg.example/web:nightly", 2), *good = app_text("reg.example/web:1", 2);
+    rig_bring_up(r, D, "shop", good);
+    uint64_t before = rig_commands(r, D);
+    rig_put(r, D, bad);
+    rig_deploy(r, D, "shop");
+    rig_run(r, 20 * SECOND);
+    const struct app_status *s = rig_status(r, D, "shop");
+    assert_int_equal(s->type, STATUS_FAILED);
+    assert_non_null(strstr(s->message.ptr, "nightly is no version"));
+    assert_int_equal(rig_running(r, D, "shop-web", "reg.example/web:1"), 2);
+    assert_int_equal(rig_commands(r, D), before);
+    rules_write(&rules, no_rule);
+    assert_true(rig_until_type(r, D, "shop", "deployed", 60 * SECOND));
+    assert_int_equal(rig_running(r, D, "shop-web", "reg.example/web:nightly"), 2);
+    mem_free(bad);
+    mem_free(good);
+    end(r, &rules);
+}
+
+static struct rig *begin_script(const char *chains) {
+    struct buf config = BUF_INIT;
+    buf_addf(&config, "plugin_dirs: [%s, %s]\npolicy:\n%s", TEST_PLUGIN_DIR, TRELLIS_PLUGIN_DIR,
+             chains);
+    struct rig *r = rig_create(&(struct rig_options){.hosts = 2, .config = config.ptr});
+    buf_finish(&config);
+    return r;
+}
+
+/* Verdicts that nobody may keep: a start needs one of each point at the same time. */
+static void verdicts_of_one_use_at_two_points(void **state) {
+    (void)state;
+    struct rig *r = begin_script("  place: [policy-script]\n  command: [policy-script]\n");
+    char *text = app_text("reg.example/web:once", 2);
+    rig_put(r, D, text);
+    rig_deploy(r, D, "shop");
+    assert_true(rig_until_type(r, D, "shop", "deployed", 30 * SECOND));
+    mem_free(text);
+    rig_destroy(r);
+}
+
+/* The app goes, and comes again, while a backend still thinks about it. */
+static void an_app_comes_again_while_it_is_asked_about(void **state) {
+    (void)state;
+    struct rig *r = begin_script("  place: [ { plugin: policy-script, timeout_ms: 20000 } ]\n");
+    char *slow = app_text("reg.example/web:hang", 2), *text = app_text("reg.example/web:1", 2);
+    rig_put(r, D, slow);
+    rig_deploy(r, D, "shop");
+    rig_run(r, 2 * SECOND);
+    rig_delete(r, D, "shop");
+    rig_run(r, 2 * SECOND);
+    rig_put(r, D, text);
+    rig_deploy(r, D, "shop");
+    assert_true(rig_until_type(r, D, "shop", "deployed", 60 * SECOND));
+    rig_run(r, 30 * SECOND); /* the old question ends */
+    char *more = app_text("reg.example/web:2", 4);
+    rig_put(r, D, more);
+    rig_deploy(r, D, "shop");
+    assert_true(rig_until_type(r, D, "shop", "deployed", 60 * SECOND));
+    assert_int_equal(rig_running(r, D, "shop-web", "reg.example/web:2"), 4);
+    mem_free(slow);
+    mem_free(text);
+    mem_free(more);
+    rig_destroy(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_denied_put_stores_nothing),
@@ -254,6 +344,10 @@ int main(void) {
         cmocka_unit_test(a_later_denial_is_a_condition),
         cmocka_unit_test(a_rule_that_stops_undeploys),
         cmocka_unit_test(backends_are_listed),
+        cmocka_unit_test(a_denied_image_is_denied_alone),
+        cmocka_unit_test(an_update_to_a_denied_image_leaves_what_runs),
+        cmocka_unit_test(verdicts_of_one_use_at_two_points),
+        cmocka_unit_test(an_app_comes_again_while_it_is_asked_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
