@@ -155,7 +155,7 @@ static void take_entry(struct chains *c, const struct node *entry, str where, ui
     struct plugin_choice plugin = config_choice(c->a, block, policy_own);
     struct policy_choice *p = find_or_add(c, name, &plugin);
     p->points |= points;
-    p->open = open ? p->open | points : p->open;
+    p->open = open ? p->open | points : p->open & ~points; /* a point's own word, after `all` */
     p->timeout_ms = timeout_ms ? timeout_ms : p->timeout_ms;
 }
 
