@@ -245,8 +245,9 @@ static enum change_act settle(const struct app *old, const struct change *ch, st
 static enum change_act pin(const struct app *old, const struct change *ch, struct head **ret,
                            struct catalog_result *r) {
     const struct secret_pin *p = ch->pins;
-    str now = app_pin(old, p->n, p->name, NULL);
-    if (old->deployed != p->n || str_eq(now, p->version)) {
+    bool fixed = false;
+    str now = app_pin(old, p->n, p->name, &fixed);
+    if (old->deployed != p->n || fixed || str_eq(now, p->version)) {
         r->code = CATALOG_UNCHANGED;
         return CHANGE_NOTHING;
     }

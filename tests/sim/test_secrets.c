@@ -9,6 +9,7 @@
 
 #include "../unit/cmocka_all.h"
 
+#include "engine/engine.h"
 #include "rig.h"
 
 #define D "default"
@@ -142,6 +143,31 @@ static void rotation_follows_the_annotation(void **state) {
     }
 }
 
+/* Nobody acts while it rotates: who acts afterwards finds it. */
+static void a_rotation_while_nobody_acts_is_not_lost(void **state) {
+    struct place p;
+    (void)state;
+    struct rig *r = begin(&p);
+    char *text = with_secret("\"trellis.dev/on-change.db\": roll");
+    secret_write(&p, "first");
+    rig_bring_up(r, D, "shop", text);
+    rig_plane_stop(r);
+    uint64_t before = rig_commands(r, D);
+    secret_write(&p, "second");
+    rig_plane_start(r);
+    rig_run(r, 60 * SECOND);
+    assert_int_equal(rig_commands(r, D) - before, 2);
+    engine_set_active(rig_engine(r, D), false); /* as when another instance has the lease */
+    secret_write(&p, "third");
+    rig_run(r, 60 * SECOND);
+    assert_int_equal(rig_commands(r, D) - before, 2);
+    engine_set_active(rig_engine(r, D), true); /* and that one dies before it has written it */
+    rig_run(r, 60 * SECOND);
+    assert_int_equal(rig_commands(r, D) - before, 4);
+    mem_free(text);
+    end(r, &p);
+}
+
 static void a_lost_secret_touches_nothing(void **state) {
     struct place p;
     (void)state;
@@ -211,6 +237,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_secret_refuses_the_deploy),
         cmocka_unit_test(rotation_follows_the_annotation),
+        cmocka_unit_test(a_rotation_while_nobody_acts_is_not_lost),
         cmocka_unit_test(a_lost_secret_touches_nothing),
         cmocka_unit_test(a_config_that_rolls_restarts_its_users),
         cmocka_unit_test(a_rollback_fixes_the_versions),
