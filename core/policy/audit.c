@@ -14,6 +14,7 @@
 #define BYTES         (16ull << 20)
 #define CHUNK_BYTES   16384u /* a chunk is written again until it has so many */
 #define CHUNK_AGE_MS  3600000ll
+#define RECORD_BYTES  262144u    /* of one record: a store takes values of 1 MiB */
 #define PENDING_BYTES (4u << 20) /* waiting for a store that does not answer */
 #define RETRY_NS      1000000000ll
 #define READ_LIMIT    100u
@@ -35,6 +36,8 @@ struct audit {
     struct buf open;          /* the growing chunk's records, as in the store */
     struct buf pending;       /* records not in the store yet, joined by commas */
     struct buf writing;       /* those under way */
+    VEC(uint32_t) lens;       /* of each record: those under way, then those pending */
+    uint32_t n_writing;
     struct loop_timer retry;
     struct audit_reading *readings;
     uint64_t lost;
@@ -98,18 +101,27 @@ static struct chunk *new_chunk(struct audit *a) {
     return c;
 }
 
+/* What was under way is in the store. */
+static void took(struct audit *a) {
+    struct chunk *c = &a->chunks.at[a->chunks.n - 1];
+    if (a->open.len) {
+        buf_add_c(&a->open, ',');
+    }
+    buf_add_str(&a->open, buf_str(&a->writing));
+    a->bytes += a->open.len - c->bytes;
+    c->bytes = a->open.len;
+    a->lens.n -= a->n_writing;
+    memmove(a->lens.at, a->lens.at + a->n_writing, a->lens.n * sizeof(*a->lens.at));
+    a->n_writing = 0;
+    buf_clear(&a->writing);
+}
+
 static void written(void *arg, trl_status st, uint64_t revision, const trl_err *err) {
     struct audit *a = arg;
     (void)revision;
     a->busy = false;
     if (st == TRL_OK) {
-        struct chunk *c = &a->chunks.at[a->chunks.n - 1];
-        if (a->open.len) {
-            buf_add_c(&a->open, ',');
-        }
-        buf_add_str(&a->open, buf_str(&a->writing));
-        a->bytes += a->open.len - c->bytes;
-        c->bytes = a->open.len;
+        took(a);
         a->told = false;
         prune(a);
     } else { /* in front of what came meanwhile, and again */
@@ -121,6 +133,8 @@ static void written(void *arg, trl_status st, uint64_t revision, const trl_err *
         }
         buf_finish(&a->pending);
         a->pending = joined;
+        a->n_writing = 0;
+        buf_clear(&a->writing);
         if (!a->told) {
             a->told = true;
             log_warn(a->log,
@@ -130,52 +144,59 @@ static void written(void *arg, trl_status st, uint64_t revision, const trl_err *
         }
         loop_timer_start(&a->retry, RETRY_NS);
     }
-    buf_clear(&a->writing);
     if (st == TRL_OK && a->pending.len) {
         flush_soon(a);
     }
 }
 
-static void write_pending(struct audit *a) {
+/* The oldest records that are pending, as many as a chunk has, are the next to be written. */
+static void next_batch(struct audit *a) {
     struct chunk *c = a->chunks.n ? &a->chunks.at[a->chunks.n - 1] : NULL;
-    int64_t ms = loop_wall_ms(a->loop);
-    if (!c || a->open.len == 0 || a->open.len + a->pending.len > CHUNK_BYTES ||
-        ms - c->opened_ms > CHUNK_AGE_MS) {
-        c = new_chunk(a);
+    size_t bytes = 0;
+    uint32_t n = 0;
+    for (; n < a->lens.n && (n == 0 || bytes + a->lens.at[n] < CHUNK_BYTES); n++) {
+        bytes += a->lens.at[n] + (n > 0);
     }
-    struct buf swap = a->writing;
-    a->writing = a->pending;
-    a->pending = swap;
-    buf_clear(&a->pending);
+    bool unused = c && c->bytes == 0; /* it could not be written last time */
+    if (!unused && (!c || a->open.len == 0 || a->open.len + bytes > CHUNK_BYTES ||
+                    loop_wall_ms(a->loop) - c->opened_ms > CHUNK_AGE_MS)) {
+        new_chunk(a);
+    }
+    str all = buf_str(&a->pending);
+    struct buf rest = BUF_INIT;
+    buf_add_str(&a->writing, str_n(all.ptr, bytes));
+    if (bytes < all.len) {
+        buf_add_str(&rest, str_skip(all, bytes + 1)); /* the comma goes */
+    }
+    buf_finish(&a->pending);
+    a->pending = rest;
+    a->n_writing = n;
+}
+
+static void put_chunk(struct audit *a, kv_done_fn done) {
     struct buf value = BUF_INIT;
     buf_addf(&value, "[%.*s%s%.*s]", PSTR(buf_str(&a->open)), a->open.len ? "," : "",
              PSTR(buf_str(&a->writing)));
-    a->busy = true;
-    kv_put(a->kv, str_c(c->key), buf_str(&value), TRL_REV_ANY, written, a);
+    kv_put(a->kv, str_c(a->chunks.at[a->chunks.n - 1].key), buf_str(&value), TRL_REV_ANY, done,
+           done ? a : NULL);
     buf_finish(&value);
+}
+
+static void write_pending(struct audit *a) {
+    next_batch(a);
+    a->busy = true;
+    put_chunk(a, written);
 }
 
 /* What is not known to be in the store is handed over once more; the plane waits for the store. */
 static void write_last(struct audit *a) {
-    if (a->writing.len + a->pending.len == 0) {
-        return;
-    }
-    if (a->writing.len == 0) {
-        write_pending(a);
-        kv_forget(a->kv, a);
-    }
-    struct buf value = BUF_INIT;
-    str parts[] = {buf_str(&a->open), buf_str(&a->writing), buf_str(&a->pending)};
-    for (uint32_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (parts[i].len) {
-            buf_add_c(&value, value.len ? ',' : '[');
-            buf_add_str(&value, parts[i]);
+    while (a->writing.len + a->pending.len > 0) {
+        if (a->writing.len == 0) {
+            next_batch(a);
         }
+        put_chunk(a, NULL);
+        took(a);
     }
-    buf_add_c(&value, ']');
-    kv_put(a->kv, str_c(a->chunks.at[a->chunks.n - 1].key), buf_str(&value), TRL_REV_ANY, NULL,
-           NULL);
-    buf_finish(&value);
 }
 
 static void flush(void *arg) {
@@ -231,7 +252,9 @@ static void write_record(const struct audit_record *r, int64_t ms, struct buf *o
 void audit_add(struct audit *a, const struct audit_record *r) {
     struct buf one = BUF_INIT;
     write_record(r, loop_wall_ms(a->loop), &one);
-    if (a->pending.len + one.len > PENDING_BYTES) {
+    if (one.len > RECORD_BYTES) {
+        log_error(a->log, "a record of %zu bytes is too large for the audit: it is lost", one.len);
+    } else if (a->pending.len + one.len > PENDING_BYTES) {
         if (a->lost++ == 0) {
             log_error(a->log, "the audit of policy decisions is full in memory: records are lost "
                               "until the store takes them");
@@ -241,6 +264,7 @@ void audit_add(struct audit *a, const struct audit_record *r) {
             buf_add_c(&a->pending, ',');
         }
         buf_add_str(&a->pending, buf_str(&one));
+        *VEC_ADD(&a->lens) = (uint32_t)one.len;
     }
     buf_finish(&one);
     if (!loop_timer_active(&a->retry)) {
@@ -436,6 +460,7 @@ void audit_destroy(struct audit *a) {
     buf_finish(&a->open);
     buf_finish(&a->pending);
     buf_finish(&a->writing);
+    VEC_FREE(&a->lens);
     a->closing = true;
     if (!a->posted) {
         mem_free(a);
