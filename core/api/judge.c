@@ -165,6 +165,7 @@ static void on_secrets(void *arg, const struct secret_have *h) {
     struct req *r = arg;
     struct buf refusal = BUF_INIT;
     r->secrets = NULL;
+    r->n_pins = 0;
     r->pins = ARENA_ARRAY(&r->arena, struct secret_pin, r->n_secrets + 1);
     for (uint32_t i = 0; i < r->n_secrets; i++) {
         if (h[i].st == TRL_OK) {

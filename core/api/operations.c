@@ -167,6 +167,10 @@ void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const str
 
 static void on_deploy(void *arg, const struct catalog_result *cr) {
     struct req *r = arg;
+    if (cr->code == CATALOG_MOVED) { /* another instance stored a newer one: that is meant */
+        op_deploy(r, r->then);
+        return;
+    }
     struct op_result o = result_of(r, cr);
     struct catalog *c = r->api->env.catalog;
     const struct app *a = catalog_find(c, r->s.account, r->s.lattice, r->name);
@@ -193,9 +197,9 @@ static void deploy_again(struct req *r) {
     op_deploy(r, r->then);
 }
 
-/* The newest is asked for, or there is no such app or version: memory may be behind. */
+/* Memory may be behind. That it knows the newest version is checked by the write itself. */
 static bool must_look(struct req *r, const struct version *v) {
-    return (names_newest(r) || !v || !v->json.ptr) && req_look(r, deploy_again);
+    return (!v || !v->json.ptr) && req_look(r, deploy_again);
 }
 
 /* What is to be deployed: memory may have changed since it was looked at last. NULL: it is gone,
@@ -233,7 +237,7 @@ static void deploy_checked(struct req *r, str refusal) {
         n_keys = engine_links_to_renew(e, old, m, &r->arena, &keys);
     }
     catalog_deploy_pinned(c, r->s.account, r->s.lattice, r->name, r->deploying, keys, n_keys,
-                          r->pins, r->n_pins, r->keep_pins, on_deploy, r);
+                          r->pins, r->n_pins, r->keep_pins, names_newest(r), on_deploy, r);
 }
 
 static void deploy_judged(struct req *r, const struct ruling *ruling) {

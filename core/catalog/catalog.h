@@ -97,6 +97,7 @@ enum catalog_code {
     CATALOG_NO_VERSION, /* no such version                */
     CATALOG_EXISTS,     /* put: that version text exists  */
     CATALOG_STORAGE,    /* the store failed; err says how */
+    CATALOG_MOVED,      /* deploy: it is not the newest version any more */
     CATALOG_TOO_LONG,   /* a name that makes no legal key */
 };
 
@@ -128,10 +129,12 @@ void catalog_put(struct catalog *c, str tenant, str lattice, const struct manife
 void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
                     const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg);
 /* The same, with the versions of secrets it is deployed with (n of each is ignored). keep: the
- * version's own pins stay and are fixed, as a rollback wants it; pins are not looked at. */
+ * version's own pins stay and are fixed, as a rollback wants it; pins are not looked at. newest:
+ * MOVED when another version is by the time of writing. */
 void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name, str version,
                            const str *refresh, uint32_t n_refresh, const struct secret_pin *pins,
-                           uint32_t n_pins, bool keep, catalog_done_fn done, void *arg);
+                           uint32_t n_pins, bool keep, bool newest, catalog_done_fn done,
+                           void *arg);
 /* A secret was rotated: version n of the app uses that version of it now, and these links are to be
  * renewed. Only while n is deployed. */
 void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const struct secret_pin *pin,

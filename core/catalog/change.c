@@ -133,6 +133,10 @@ static enum change_act deploy(const struct app *old, const struct change *ch, st
         r->version = ch->version;
         return CHANGE_NOTHING;
     }
+    if (ch->newest && v != app_current(old)) {
+        r->code = CATALOG_MOVED;
+        return CHANGE_NOTHING;
+    }
     h = head_dup(old);
     r->was_deployed = old->deployed != 0;
     h->app.deployed = v->n;

@@ -28,6 +28,7 @@ struct change {
     uint32_t min_n;                /* not below: numbers that others claimed */
     const struct secret_pin *pins; /* DEPLOY; PIN: one */
     uint32_t n_pins;
+    bool newest;        /* DEPLOY: only while that version is the newest */
     bool keep_pins;     /* DEPLOY: a rollback */
     const str *refresh; /* DEPLOY, PIN */
     uint32_t n_refresh;

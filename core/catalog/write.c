@@ -343,10 +343,12 @@ static void keep_pins(struct write_op *w, const struct secret_pin *pins, uint32_
 
 void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name, str version,
                            const str *refresh, uint32_t n_refresh, const struct secret_pin *pins,
-                           uint32_t n_pins, bool keep_them, catalog_done_fn done, void *arg) {
+                           uint32_t n_pins, bool keep_them, bool newest, catalog_done_fn done,
+                           void *arg) {
     struct write_op *w = add(c, CHANGE_DEPLOY, tenant, lattice, name, done, arg);
     w->change.version = keep(w, version);
     w->change.keep_pins = keep_them;
+    w->change.newest = newest;
     keep_refresh(w, refresh, n_refresh);
     keep_pins(w, pins, n_pins);
     enqueue(w);
@@ -355,7 +357,7 @@ void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name,
 void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
                     const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg) {
     catalog_deploy_pinned(c, tenant, lattice, name, version, refresh, n_refresh, NULL, 0, false,
-                          done, arg);
+                          false, done, arg);
 }
 
 void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const struct secret_pin *pin,
