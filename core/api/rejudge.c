@@ -2,12 +2,18 @@
 #include "api/rejudge.h"
 
 #include "api/judge.h"
+#include "plug/loop.h"
 
 struct round;
 struct stopping;
 
+#define AGAIN_NS     30000000000ll /* how soon it is tried again when a backend could not decide */
+#define AGAIN_MAX_NS 600000000000ll
+
 struct rejudge {
     struct api *api;
+    struct loop_timer again;
+    int64_t again_ns;
     VEC(struct round *) rounds;      /* under way */
     VEC(struct stopping *) stopping; /* undeploys under way */
     bool posted, closing;
@@ -84,6 +90,15 @@ static void stop(struct round *r, const struct judged *x, str why) {
     catalog_undeploy(r->judge->api->env.catalog, s->tenant, s->lattice, s->app, on_stopped, s);
 }
 
+/* Nobody denies it: somebody could not be asked. */
+static bool unheard(const struct ruling *ruling) {
+    bool all = ruling->failed && ruling_denies(ruling);
+    for (uint32_t i = 0; i < ruling->n_reasons; i++) {
+        all = all && str_is(ruling->reasons[i].code, "policy-unavailable");
+    }
+    return all;
+}
+
 static void apply(struct round *r, const struct judged *x, const struct ruling *ruling) {
     struct api *a = r->judge->api;
     const struct app *app = catalog_find(a->env.catalog, r->tenant, r->lattice, x->app);
@@ -92,6 +107,10 @@ static void apply(struct round *r, const struct judged *x, const struct ruling *
     struct buf text = BUF_INIT;
     if (!app || app->generation != x->generation || !e) {
         return; /* it was deployed anew meanwhile, and judged with that */
+    }
+    if (unheard(ruling)) { /* who could not be asked has not changed his mind about what runs */
+        loop_timer_start(&r->judge->again, r->judge->again_ns);
+        return;
     }
     if (ruling_denies(ruling)) {
         ruling_text(ruling, &text);
@@ -166,6 +185,14 @@ static void forgive(void *arg, str tenant, str lattice) {
     }
 }
 
+static void cancel_rounds(struct rejudge *j) {
+    while (j->rounds.n) {
+        struct round *r = j->rounds.at[j->rounds.n - 1];
+        policy_ask_cancel(r->ask);
+        round_free(r);
+    }
+}
+
 static void run(void *arg) {
     struct rejudge *j = arg;
     j->posted = false;
@@ -173,32 +200,44 @@ static void run(void *arg) {
         mem_free(j);
         return;
     }
+    cancel_rounds(j); /* under the rules of before: their answers are worth nothing now */
+    loop_timer_stop(&j->again);
     catalog_lattices(j->api->env.catalog,
                      policy_asks(j->api->env.policy, TRL_POINT_DEPLOY) ? ask_lattice : forgive, j);
 }
 
-struct rejudge *rejudge_create(struct api *a) {
-    struct rejudge *j = mem_zalloc(sizeof(*j));
-    j->api = a;
-    return j;
-}
-
-void rejudge_all(struct rejudge *j) {
+static void run_soon(struct rejudge *j) {
     if (!j->posted && j->api->env.policy) {
         j->posted = true;
         loop_post(j->api->env.loop, run, j);
     }
 }
 
+static void try_again(void *arg) {
+    struct rejudge *j = arg;
+    j->again_ns = j->again_ns * 2 < AGAIN_MAX_NS ? j->again_ns * 2 : AGAIN_MAX_NS;
+    run_soon(j);
+}
+
+struct rejudge *rejudge_create(struct api *a) {
+    struct rejudge *j = mem_zalloc(sizeof(*j));
+    j->api = a;
+    j->again_ns = AGAIN_NS;
+    loop_timer_init(&j->again, a->env.loop, try_again, j);
+    return j;
+}
+
+void rejudge_all(struct rejudge *j) {
+    j->again_ns = AGAIN_NS;
+    run_soon(j);
+}
+
 void rejudge_destroy(struct rejudge *j) {
     if (!j) {
         return;
     }
-    while (j->rounds.n) {
-        struct round *r = j->rounds.at[j->rounds.n - 1];
-        policy_ask_cancel(r->ask);
-        round_free(r);
-    }
+    loop_timer_stop(&j->again);
+    cancel_rounds(j);
     VEC_FREE(&j->rounds);
     while (j->stopping.n) { /* the catalog goes in this turn too: nothing is told any more */
         stopping_free(j->stopping.at[j->stopping.n - 1]);

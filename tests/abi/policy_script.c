@@ -2,8 +2,9 @@
  *
  * A policy whose verdicts the subject itself asks for, by a word in it: "deny", "stop", "warn",
  * "abstain", else allow; "odd" and "twice" and "silent" break the rules; "error" fails the call;
- * "hang" leaves it open until it is cancelled; "brief" and "once" shorten the time to live. A
- * subject with "rotate" in it makes watch() say that rules changed. Config: {"points": bits}.
+ * "moody" fails when Trellis itself asks; "hang" leaves it open until it is cancelled; "brief" and
+ * "once" shorten the time to live. A subject with "rotate" in it makes watch() say that rules
+ * changed. Config: {"points": bits}.
  */
 #include <stdlib.h>
 #include <trellis/trellis.h>
@@ -63,6 +64,10 @@ static void decide(trl_inst *in, trl_op *op, uint32_t point, const void *subject
         const trl_subject *s = trl_at(subjects, stride, i);
         if (says(s->json, "error")) {
             trl_op_fail(in->h, op, TRL_E_UNAVAIL, "the judge is asleep");
+            return;
+        }
+        if (says(s->json, "moody") && says(s->json, "\"via\":\"self\"")) {
+            trl_op_fail(in->h, op, TRL_E_UNAVAIL, "the judge is in no mood");
             return;
         }
         if (says(s->json, "hang")) {

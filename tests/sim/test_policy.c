@@ -310,6 +310,24 @@ static void verdicts_of_one_use_at_two_points(void **state) {
     rig_destroy(r);
 }
 
+/* A backend that is away when rules change says nothing about what runs. */
+static void a_running_app_is_not_denied_by_a_failure(void **state) {
+    (void)state;
+    struct rig *r = begin_script("  deploy: [policy-script]\n");
+    char *text = app_text("reg.example/web:moody", 2);
+    rig_bring_up(r, D, "shop", text);
+    rig_plane_stop(r);
+    rig_plane_start(r);
+    assert_true(rig_until_type(r, D, "shop", "deployed", 60 * SECOND));
+    rig_run(r, 40 * SECOND);
+    const struct node *reply = rig_request(r, "trellis.api." D ".policy.log", "");
+    assert_true(says(r, reply, "in no mood"));
+    reply = rig_request(r, "trellis.api." D ".app.status.shop", "");
+    assert_false(says(r, reply, "in no mood"));
+    mem_free(text);
+    rig_destroy(r);
+}
+
 /* The app goes, and comes again, while a backend still thinks about it. */
 static void an_app_comes_again_while_it_is_asked_about(void **state) {
     (void)state;
@@ -347,6 +365,7 @@ int main(void) {
         cmocka_unit_test(a_denied_image_is_denied_alone),
         cmocka_unit_test(an_update_to_a_denied_image_leaves_what_runs),
         cmocka_unit_test(verdicts_of_one_use_at_two_points),
+        cmocka_unit_test(a_running_app_is_not_denied_by_a_failure),
         cmocka_unit_test(an_app_comes_again_while_it_is_asked_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
