@@ -229,6 +229,28 @@ static void a_changed_decision_is_taken_back(void **state) {
     end(&s);
 }
 
+/* The first rule about hosts comes after their questions; and a start is judged by what starts. */
+static void a_permission_nobody_was_asked_about_is_taken_back(void **state) {
+    struct service s;
+    (void)state;
+    begin(&s, "rules:\n  - name: other\n    points: [put]\n    match: { app: nobody }\n"
+              "    verdict: deny\n    message: never\n");
+    struct answer a = request(s.r, "wasmcloud.policy", str_c(start_v2), STR_NONE);
+    assert_true(node_get(parse(s.r, a.body), "permitted")->boolean);
+    write_file(s.rules, no_v2, 0644);
+    rig_run(s.r, 10 * SECOND);
+    assert_int_equal(s.changes.n, 1);
+    assert_non_null(strstr(s.changes.at[0], "v2 is withdrawn"));
+    a = request(s.r, "wasmcloud.policy",
+                STR("{\"requestId\":\"r-2\",\"kind\":\"startComponent\",\"version\":\"v1\","
+                    "\"request\":{\"componentId\":\"c\",\"imageRef\":"
+                    "\"reg.example/hello-v2:1\",\"target\":{\"imageRef\":\"reg.example/a:1\"}},"
+                    "\"host\":{\"publicKey\":\"NHOST\",\"lattice\":\"default\"}}"),
+                STR_NONE);
+    assert_false(node_get(parse(s.r, a.body), "permitted")->boolean);
+    end(&s);
+}
+
 static void odd_policy_requests_are_denied_with_a_reason(void **state) {
     static const char *const odd[] = {"", "[]", "{\"requestId\":\"x\"}",
                                       "{\"requestId\":\"x\",\"kind\":\"dance\",\"request\":{},"
@@ -381,6 +403,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_policy_requests),
         cmocka_unit_test(a_changed_decision_is_taken_back),
+        cmocka_unit_test(a_permission_nobody_was_asked_about_is_taken_back),
         cmocka_unit_test(odd_policy_requests_are_denied_with_a_reason),
         cmocka_unit_test(recorded_secret_requests),
         cmocka_unit_test(every_answer_of_the_protocol),
