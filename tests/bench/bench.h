@@ -19,6 +19,8 @@
 enum shape {
     SHAPE_USUAL, /* 2 components, provider, 2 links, 1 config */
     SHAPE_WIDE,  /* 10 components, nothing else */
+    SHAPE_MANY,  /* 1 component, 1,000 instances over 3 weighted zones */
+    SHAPE_MOVED, /* the same with other weights, as version v2 */
 };
 
 struct child {
@@ -49,6 +51,14 @@ struct bed {
     uint32_t outstanding; /* requests */
 };
 
+struct bed_options {
+    bool nats;
+    uint32_t hosts;
+    int64_t heartbeat_ns;
+    bool start_hosts, zones; /* zones: a third of the hosts each; one subscription for all hosts */
+    uint32_t policies; /* rules backends at `deploy` and `command`, 10 rules each; they allow */
+};
+struct bed *bed_open(const struct bed_options *o);
 struct bed *bed_create(bool nats, uint32_t hosts, int64_t heartbeat_ns, bool start_hosts);
 void bed_destroy(struct bed *b);
 void bed_plane_start(struct bed *b); /* waits until it serves */
@@ -86,9 +96,13 @@ void report(const char *id, const char *variant, const char *what, double value,
 void report_series(const char *id, const char *variant, const char *what, struct series *s,
                    const char *target, const char *how); /* p50 is the figure */
 
-/* bench_work.c, bench_idle.c */
+/* bench_work.c, bench_policy.c, bench_idle.c */
+/* W1: one app after the other, from the deploy request to the status; apps first, first + 1... */
+void bench_one_by_one(struct bed *b, uint32_t first, struct series *s);
 void bench_deploys(bool nats);   /* W1 and W2 and W6 on one bed */
 void bench_failover(bool nats);  /* W5a */
+void bench_policy(bool nats);    /* decisions per second, W1 with policy backends */
+void bench_many(bool nats);      /* W4b without and with policy backends; in-process only */
 void bench_idle(bool nats);      /* W3 */
 void bench_footprint(bool nats); /* memory of a plane with nothing to do */
 

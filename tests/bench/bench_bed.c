@@ -85,27 +85,105 @@ static void start_transport(struct bed *b) {
     buf_finish(&config);
 }
 
-static void write_config(struct bed *b) {
+/* Ten rules of the usual kinds; none of them has anything against the apps of the bench. */
+static void add_backend(struct buf *y, uint32_t n) {
+    buf_addf(y, "    p%u:\n      plugin: rules\n      rules:\n", n);
+    for (uint32_t i = 0; i < 10; i++) {
+        buf_addf(y, "        - name: p%u-r%u\n          verdict: deny\n          match:\n", n, i);
+        if (i % 2) {
+            buf_addf(y, "            image: {registry: \"*.bad-%u-%u.example\"}\n", n, i);
+        } else {
+            buf_addf(y,
+                     "            verb: provider_stop\n"
+                     "            host: {labels: {pinned: \"%u-%u-*\"}}\n",
+                     n, i);
+        }
+    }
+}
+
+static void policy_section(struct buf *y, uint32_t backends) {
+    buf_addf(y, "policy:\n  backends:\n");
+    for (uint32_t i = 0; i < backends; i++) {
+        add_backend(y, i);
+    }
+    for (int point = 0; point < 2; point++) {
+        buf_addf(y, "  %s: [", point ? "command" : "deploy");
+        for (uint32_t i = 0; i < backends; i++) {
+            buf_addf(y, "%sp%u", i ? ", " : "", i);
+        }
+        buf_addf(y, "]\n");
+    }
+}
+
+static void write_config(struct bed *b, uint32_t policies) {
     struct buf text = BUF_INIT, path = BUF_INIT;
     buf_addf(&path, "%s/trellis.yaml", b->dir);
     buf_addf(&text,
              "lattices: [default]\ntransport: {plugin: nats, url: \"nats://127.0.0.1:%d\"}\n"
              "store: {plugin: nats-kv, url: \"nats://127.0.0.1:%d\"}\nlog: {level: warn}\n",
              b->server.port, b->server.port);
+    if (policies) {
+        policy_section(&text, policies);
+    }
     write_file(path.ptr, text.ptr);
     buf_finish(&text);
     buf_finish(&path);
 }
 
+/* What the plane in this process is told; behind NATS it reads the file. */
+static void make_config(struct bed *b, const char *const *dirs, uint32_t policies) {
+    struct buf text = BUF_INIT, store = BUF_INIT;
+    struct findings f;
+    config_defaults(&b->config);
+    findings_init(&f);
+    if (policies) {
+        policy_section(&text, policies);
+        if (config_parse(&b->config, STR("bench"), buf_str(&text), &f) < 0) {
+            die("%.*s", PSTR(f.at[0].message));
+        }
+    }
+    findings_finish(&f);
+    b->config.plugin_dirs = mem_array(1, sizeof(char *));
+    b->config.plugin_dirs[0] = dirs[0];
+    b->config.n_plugin_dirs = 1;
+    buf_addf(&store, "{\"dir\":\"%s/store\"}", b->dir);
+    b->config.store =
+        (struct plugin_choice){STR("file"), arena_str(&b->config.arena, buf_str(&store)), NULL};
+    buf_finish(&store);
+    buf_finish(&text);
+}
+
+static void make_hosts(struct bed *b, const struct bed_options *o) {
+    static const char *const zones[] = {"zone=a|b|c"};
+    struct err e = ERR_INIT;
+    struct sim_config c = sim_config_instant();
+    c.hosts = o->hosts;
+    c.heartbeat_ns = o->heartbeat_ns;
+    if (o->zones) {
+        c.labels = zones;
+        c.n_labels = 1;
+        c.wildcard = true;
+    }
+    if (sim_create(b->loop, b->bus, &c, &b->sim, &e) < 0) {
+        die("%s", e.msg);
+    }
+    b->world = sim_world(b->sim);
+    b->lattice = world_lattice(b->world, 0);
+}
+
 struct bed *bed_create(bool nats, uint32_t hosts, int64_t heartbeat_ns, bool start_hosts) {
+    return bed_open(&(struct bed_options){nats, hosts, heartbeat_ns, start_hosts, false, 0});
+}
+
+struct bed *bed_open(const struct bed_options *o) {
     static const char *const dirs[] = {TRELLIS_PLUGIN_DIR};
     struct bed *b = mem_zalloc(sizeof(*b));
-    struct err e = ERR_INIT;
+    bool nats = o->nats;
     b->nats = nats;
     make_dir(b->dir, sizeof(b->dir));
     if (nats) {
         child_nats(&b->server, b->dir);
-        write_config(b);
+        write_config(b, o->policies);
     }
     b->log = (struct log){TRL_LOG_ERROR, sink, b};
     b->loop = loop_create_uv(1);
@@ -117,24 +195,9 @@ struct bed *bed_create(bool nats, uint32_t hosts, int64_t heartbeat_ns, bool sta
         bus_subscribe(b->bus, STR("$KV.>"), STR_NONE, on_store_message, b);
         bus_subscribe(b->bus, STR("$JS.API.>"), STR_NONE, on_store_message, b);
     }
-    struct sim_config c = sim_config_instant();
-    c.hosts = hosts;
-    c.heartbeat_ns = heartbeat_ns;
-    if (sim_create(b->loop, b->bus, &c, &b->sim, &e) < 0) {
-        die("%s", e.msg);
-    }
-    b->world = sim_world(b->sim);
-    b->lattice = world_lattice(b->world, 0);
-    config_defaults(&b->config);
-    b->config.plugin_dirs = mem_array(1, sizeof(char *));
-    b->config.plugin_dirs[0] = dirs[0];
-    b->config.n_plugin_dirs = 1;
-    struct buf store = BUF_INIT;
-    buf_addf(&store, "{\"dir\":\"%s/store\"}", b->dir);
-    b->config.store =
-        (struct plugin_choice){STR("file"), arena_str(&b->config.arena, buf_str(&store)), NULL};
-    buf_finish(&store);
-    if (start_hosts) {
+    make_hosts(b, o);
+    make_config(b, dirs, o->policies);
+    if (o->start_hosts) {
         sim_start(b->sim);
     }
     bed_plane_start(b);
@@ -297,9 +360,35 @@ static void wide(struct buf *y, uint32_t n) {
     }
 }
 
+static void many(struct buf *y, uint32_t n, bool moved) {
+    const int weights[2][3] = {{57, 31, 12}, {31, 57, 12}};
+    buf_addf(y,
+             "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: app-%u\n"
+             "  annotations: {version: v%d, description: bench}\nspec:\n  components:\n"
+             "    - name: c\n      type: component\n      properties:\n"
+             "        image: registry.example/app/c:1.0.0\n      traits:\n"
+             "        - type: spreadscaler\n          properties:\n"
+             "            instances: 1000\n            spread:\n",
+             n, moved ? 2 : 1);
+    for (int i = 0; i < 3; i++) {
+        buf_addf(y, "              - {name: %c, requirements: {zone: %c}, weight: %d}\n", 'a' + i,
+                 'a' + i, weights[moved][i]);
+    }
+}
+
 void bed_put(struct bed *b, uint32_t app, enum shape shape) {
     struct buf y = BUF_INIT;
-    (shape == SHAPE_USUAL ? usual : wide)(&y, app);
+    switch (shape) {
+    case SHAPE_USUAL:
+        usual(&y, app);
+        break;
+    case SHAPE_WIDE:
+        wide(&y, app);
+        break;
+    default:
+        many(&y, app, shape == SHAPE_MOVED);
+        break;
+    }
     bed_request(b, "put", app, y.ptr);
     buf_finish(&y);
 }

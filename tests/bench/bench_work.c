@@ -31,8 +31,7 @@ static void take_away(struct bed *b, uint32_t app) {
     bed_wait_replies(b);
 }
 
-/* One app after the other: put it, then from the deploy request to the status. */
-static void one_by_one(struct bed *b, uint32_t first, struct series *s) {
+void bench_one_by_one(struct bed *b, uint32_t first, struct series *s) {
     for (uint32_t i = 0; i < W1_RUNS; i++) {
         uint32_t app = first + i;
         bed_put(b, app, SHAPE_USUAL);
@@ -95,12 +94,12 @@ void bench_deploys(bool nats) {
     struct series s = {0};
     struct bed *b = bed_create(nats, W2_HOSTS, 30 * SECOND, true);
     bed_run(b, SECOND);
-    one_by_one(b, 2000, &s);
+    bench_one_by_one(b, 2000, &s);
     report_series("W1", variant(nats), "deploy one app, empty lattice", &s,
                   nats ? "p50 <= 3 ms" : "p50 <= 0.5 ms",
                   "deploy request to status deployed, one after the other, 100 hosts");
     fill(b);
-    one_by_one(b, 2500, &s);
+    bench_one_by_one(b, 2500, &s);
     report_series("W1", variant(nats), "deploy one app, 1,000 apps deployed", &s,
                   "the same as empty", "as above");
     report("W2", variant(nats), "memory of the manager with 1,000 apps",
