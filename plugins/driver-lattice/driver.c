@@ -310,4 +310,4 @@ static const trl_component component = {.struct_size = sizeof(trl_component),
                                         .destroy = destroy,
                                         .get_interface = get_interface};
 
-TRL_PLUGIN("driver-lattice", "0.1.0", 1, &component);
+TRL_PLUGIN("trellis.driver-lattice", "0.1.0", 1, &component);
