@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Secrets that the key itself asks for: "missing", "denied", "invalid", "down" fail so, "bytes" is
- * no text; everything else is "value-of-KEY", version 7. It keeps older versions in name only.
+ * no text, "hang" is open until it is cancelled; everything else is "value-of-KEY", version 7. It
+ * keeps older versions in name only.
  */
 #include <stdlib.h>
 #include <trellis/trellis.h>
@@ -23,6 +24,9 @@ static void fetch(trl_inst *in, trl_op *op, const trl_secret_ref *ref) {
     static const unsigned char bytes[] = {0, 255, 10, 200};
     char value[300] = "value-of-";
     trl_secret s = {.struct_size = sizeof(s), .version = trl_cstr("7")};
+    if (trl_str_is(ref->key, "hang")) {
+        return;
+    }
     if (fault(ref->key) != TRL_OK) {
         trl_op_fail(in->h, op, fault(ref->key), "scripted");
         return;
@@ -44,6 +48,9 @@ static void fetch(trl_inst *in, trl_op *op, const trl_secret_ref *ref) {
 
 static void check(trl_inst *in, trl_op *op, const trl_secret_ref *ref) {
     trl_bytes version = {"7", 1};
+    if (trl_str_is(ref->key, "hang")) {
+        return;
+    }
     if (fault(ref->key) != TRL_OK) {
         trl_op_fail(in->h, op, fault(ref->key), "scripted");
         return;
