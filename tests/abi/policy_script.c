@@ -4,7 +4,8 @@
  * "abstain", else allow; "odd" and "twice" and "silent" break the rules; "error" fails the call;
  * "moody" fails when Trellis itself asks; "hang" leaves it open until it is cancelled; "brief" and
  * "once" shorten the time to live. A subject with "rotate" in it makes watch() say that rules
- * changed. Config: {"points": bits}.
+ * changed; a place of "held" is open until then, denied under the rules of before, allowed under
+ * the new ones. Config: {"points": bits}.
  */
 #include <stdlib.h>
 #include <trellis/trellis.h>
@@ -12,7 +13,9 @@
 struct trl_inst {
     const trl_host *h;
     uint32_t points;
-    trl_op *watch, *hanging;
+    trl_op *watch, *hanging, *held;
+    uint32_t n_held;
+    int rotated;
 };
 
 static int says(trl_str s, const char *word) {
@@ -27,6 +30,21 @@ static int says(trl_str s, const char *word) {
 
 static uint32_t points(trl_inst *in) {
     return in->points;
+}
+
+static void rotate(trl_inst *in) {
+    char scratch[sizeof(trl_verdict)];
+    trl_bytes text = {"new rules", 9};
+    trl_op *held = in->held;
+    in->rotated = 1;
+    in->held = NULL;
+    in->h->op_emit(in->watch, text);
+    for (uint32_t i = 0; held && i < in->n_held; i++) {
+        trl_verdict_emit(in->h, held, scratch, i, TRL_V_DENY, 0, TRL_TTL_RULES, trl_cstr(""));
+    }
+    if (held) {
+        trl_op_ok(in->h, held);
+    }
 }
 
 static void one(trl_inst *in, trl_op *op, uint32_t i, trl_str s) {
@@ -52,14 +70,12 @@ static void one(trl_inst *in, trl_op *op, uint32_t i, trl_str s) {
         trl_verdict_emit(in->h, op, scratch, i, v, 0, ttl, reasons);
     }
     if (says(s, "rotate") && in->watch) {
-        trl_bytes text = {"new rules", 9};
-        in->h->op_emit(in->watch, text);
+        rotate(in);
     }
 }
 
 static void decide(trl_inst *in, trl_op *op, uint32_t point, const void *subjects, uint32_t n,
                    uint32_t stride) {
-    (void)point;
     for (uint32_t i = 0; i < n; i++) {
         const trl_subject *s = trl_at(subjects, stride, i);
         if (says(s->json, "error")) {
@@ -68,6 +84,11 @@ static void decide(trl_inst *in, trl_op *op, uint32_t point, const void *subject
         }
         if (says(s->json, "moody") && says(s->json, "\"via\":\"self\"")) {
             trl_op_fail(in->h, op, TRL_E_UNAVAIL, "the judge is in no mood");
+            return;
+        }
+        if (point == TRL_POINT_PLACE && says(s->json, "held") && !in->rotated) {
+            in->held = op;
+            in->n_held = n;
             return;
         }
         if (says(s->json, "hang")) {
@@ -85,6 +106,7 @@ static void watch(trl_inst *in, trl_op *op) {
 
 static void cancel(trl_inst *in, trl_op *op) {
     in->watch = in->watch == op ? NULL : in->watch;
+    in->held = in->held == op ? NULL : in->held;
     in->hanging = in->hanging == op ? NULL : in->hanging;
     trl_op_fail(in->h, op, TRL_E_CANCELLED, "cancelled");
 }

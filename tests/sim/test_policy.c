@@ -310,6 +310,24 @@ static void verdicts_of_one_use_at_two_points(void **state) {
     rig_destroy(r);
 }
 
+/* An answer that was under way when rules changed is no answer under the new ones. */
+static void a_denial_under_old_rules_is_dropped(void **state) {
+    (void)state;
+    struct rig *r = begin_script("  put: [policy-script]\n"
+                                 "  place: [ { plugin: policy-script, timeout_ms: 60000 } ]\n");
+    char *text = app_text("reg.example/web:held", 2), *turn = app_text("reg.example/web:rotate", 2);
+    rig_put(r, D, text);
+    rig_deploy(r, D, "shop");
+    rig_run(r, 5 * SECOND);
+    assert_int_equal(rig_running(r, D, "shop-web", NULL), 0);
+    rig_put(r, D, turn);
+    assert_true(rig_until_type(r, D, "shop", "deployed", 30 * SECOND));
+    assert_int_equal(rig_running(r, D, "shop-web", "reg.example/web:held"), 2);
+    mem_free(text);
+    mem_free(turn);
+    rig_destroy(r);
+}
+
 /* A backend that is away when rules change says nothing about what runs. */
 static void a_running_app_is_not_denied_by_a_failure(void **state) {
     (void)state;
@@ -365,6 +383,7 @@ int main(void) {
         cmocka_unit_test(a_denied_image_is_denied_alone),
         cmocka_unit_test(an_update_to_a_denied_image_leaves_what_runs),
         cmocka_unit_test(verdicts_of_one_use_at_two_points),
+        cmocka_unit_test(a_denial_under_old_rules_is_dropped),
         cmocka_unit_test(a_running_app_is_not_denied_by_a_failure),
         cmocka_unit_test(an_app_comes_again_while_it_is_asked_about),
     };
