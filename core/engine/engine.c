@@ -336,11 +336,7 @@ static struct desired_app *orphaned(struct engine *e, str app) {
     return a;
 }
 
-static void touch_app(struct engine *e, const struct seen_entry *entry) {
-    if (!entry || !entry->managed || entry->app == INTERN_NONE) {
-        return;
-    }
-    str app = intern_str(&e->o.names, entry->app);
+static void touch_app(struct engine *e, str app) {
     struct desired_app *a = desired_find(&e->d, app);
     a = a ? a : orphaned(e, app);
     if (a) {
@@ -355,8 +351,8 @@ static void touched(void *arg, enum obs_what what, uint32_t id, str key) {
         engine_dirty_all(e);
     } else if (what == OBS_UNIT) {
         engine_touch_users(e, &e->d.unit_users, intern_str(&e->o.names, id));
-        for (uint32_t i = 0; i < e->o.units.at[id].slots.n; i++) {
-            touch_app(e, observed_entry(&e->o, e->o.units.at[id].slots.at[i], id));
+        if (key.len) {
+            touch_app(e, key);
         }
         engine_touch_users(e, &e->d.old_users, intern_str(&e->o.names, id));
     } else if (what == OBS_LINK && key.len == 0) {

@@ -137,9 +137,16 @@ static void app_has(struct observed *o, uint32_t app, uint32_t unit) {
     *VEC_ADD(&u->at) = unit;
 }
 
+/* Whose entry of the unit changed: who uses the unit otherwise is in desired's indexes. */
+static void unit_changed(struct observed *o, const struct seen_entry *e) {
+    bool ours = e->managed && e->app != INTERN_NONE;
+    observed_touch(o, OBS_UNIT, e->unit, ours ? intern_str(&o->names, e->app) : STR_NONE);
+}
+
 static void drop_entry(struct observed *o, struct seen_host *h, uint32_t slot, uint32_t i) {
-    uint32_t unit = h->entries.at[i].unit;
-    h->total -= h->entries.at[i].count;
+    struct seen_entry gone = h->entries.at[i];
+    uint32_t unit = gone.unit;
+    h->total -= gone.count;
     h->entries.at[i] = h->entries.at[--h->entries.n];
     struct unit_hosts *u = unit_of(o, unit);
     for (uint32_t k = 0; k < u->slots.n; k++) {
@@ -148,7 +155,7 @@ static void drop_entry(struct observed *o, struct seen_host *h, uint32_t slot, u
             break;
         }
     }
-    observed_touch(o, OBS_UNIT, unit, STR_NONE);
+    unit_changed(o, &gone);
 }
 
 static uint32_t label_id(struct observed *o, const trl_running *r, const char *key) {
@@ -176,7 +183,7 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
     if (r->flags & TRL_RUNNING_HEALTH_ONLY) {
         if (e && e->health != r->health) {
             e->health = r->health;
-            observed_touch(o, OBS_UNIT, unit, STR_NONE);
+            unit_changed(o, e);
         }
         return;
     }
@@ -209,12 +216,16 @@ static void update_entry(struct observed *o, uint32_t slot, const trl_running *r
                 e->health == now.health && e->image == now.image && e->app == now.app &&
                 e->scaler == now.scaler && e->managed == now.managed && e->busy == now.busy;
     h->total += now.count - (e->unit == OBS_NONE ? 0 : e->count);
+    struct seen_entry before = *e;
     *e = now;
     if (!same) {
         if (now.managed) {
             app_has(o, now.app, unit);
         }
-        observed_touch(o, OBS_UNIT, unit, STR_NONE);
+        if (before.unit != OBS_NONE && before.app != now.app) {
+            unit_changed(o, &before);
+        }
+        unit_changed(o, &now);
     }
 }
 

@@ -77,8 +77,9 @@ struct observed {
     struct map configs;      /* name -> struct seen_config */
     uint64_t reports;        /* counted: the order of what was told, also within one instant */
     uint64_t hosts_revision; /* moves with joins, leaves, labels, states */
-    void (*touched)(void *arg, enum obs_what what, uint32_t id, str key); /* unit id; link's source,
-                                                                              config name as key */
+    /* UNIT: the unit's id, and whose entry it was (empty: nobody's); else key: link's source,
+     * config name */
+    void (*touched)(void *arg, enum obs_what what, uint32_t id, str key);
     void *arg;
 };
 
