@@ -83,7 +83,9 @@ static void command_subject(struct engine *e, const struct plan_action *x, struc
         jw_kv(&w, "image", x->unit ? x->unit->image : x->image_old);
         jw_kv_u64(&w, "count", x->count);
         jw_kv_u64(&w, "count_old", x->count_old);
-        write_host(e, &w, x->host);
+        if (policy_looks(e->env.policy, TRL_POINT_COMMAND) & TRL_LOOKS_HOST) {
+            write_host(e, &w, x->host);
+        }
     } else {
         jw_kv(&w, x->target == PLAN_LINK ? "link" : "config", x->name);
     }
@@ -355,19 +357,30 @@ static bool place_allowed(struct gate_pass *g, const struct plan_action *x,
     return ok;
 }
 
+static str describe(struct gate_ask *k, const struct plan_action *x) {
+    return arena_printf(&k->arena, "%s %.*s%s%.*s", dispatch_verb(x->verb), PSTR(x->name),
+                        x->host_id.len ? " on " : "", PSTR(x->host_id));
+}
+
+static bool asked_last(const struct gate_ask *k, str subject) {
+    return k->q.n && str_eq(k->q.at[k->q.n - 1].subject, subject);
+}
+
 static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
                             struct ruling **ret_used) {
     struct engine *e = g->e;
     struct buf subject = BUF_INIT, text = BUF_INIT;
     struct policy_about who = about(e, g->app->name);
     struct gate_ask *k = g->command;
-    str what = arena_printf(&k->arena, "%s %.*s%s%.*s", dispatch_verb(x->verb), PSTR(x->name),
-                            x->host_id.len ? " on " : "", PSTR(x->host_id));
     command_subject(e, x, &subject);
-    struct ruling *r = policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), what, &who);
+    struct ruling *r =
+        policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), x->name, &who);
     bool ok = r && !ruling_denies(r);
-    if (!r) {
-        *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, buf_str(&subject)), what};
+    if (!r && !asked_last(k, buf_str(&subject))) {
+        *VEC_ADD(&k->q) =
+            (struct policy_question){arena_str(&k->arena, buf_str(&subject)), describe(k, x)};
+    } else if (!r) {
+        ; /* the same question as the one before: of another host that nobody looks at */
     } else if (!ok) {
         ruling_text(r, &text);
         policy_spend(r);

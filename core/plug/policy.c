@@ -14,6 +14,11 @@ uint32_t policy_points(struct plug_inst *in) {
     return t->points ? t->points(plug_inst_raw(in)) & all : all;
 }
 
+uint32_t policy_looks_at(struct plug_inst *in, uint32_t point) {
+    const trl_policy_v1 *t = plug_inst_table(in);
+    return t->looks_at ? t->looks_at(plug_inst_raw(in), point) : UINT32_MAX;
+}
+
 /* Deciding */
 
 struct policy_call {

@@ -24,6 +24,9 @@ struct policy_verdict {
 /* Bit n: the instance has something to say at point n. in: started policy/1 instance. */
 uint32_t policy_points(struct plug_inst *in);
 
+/* TRL_LOOKS_*: members of a subject at that point that matter to it. */
+uint32_t policy_looks_at(struct plug_inst *in, uint32_t point);
+
 /* Asks about n <= POLICY_BATCH subjects (JSON texts, copied). done: TRL_OK with n verdicts in the
  * order of the subjects (borrowed for the call), or why the call failed: the backend's error, or
  * what it did wrong. Exactly once, unless cancelled. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/policy.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "plug/policy.h"
 #include "policy/cache.h"
@@ -23,6 +25,7 @@ struct policy_chains {
     struct backend *backends;
     uint32_t n;
     uint32_t asked; /* points with a backend */
+    uint32_t looks[TRL_POINTS];
     struct cache cache;
     struct policy_ask *asks;
     uint64_t epoch; /* counts changes of rules */
@@ -63,10 +66,14 @@ static int64_t now(const struct policy_chains *p) {
 
 static void learn_points(struct policy_chains *p) {
     p->asked = 0;
+    memset(p->looks, 0, sizeof(p->looks));
     for (uint32_t i = 0; i < p->n; i++) {
         struct backend *b = &p->backends[i];
         b->says = b->is.points & policy_points(b->is.in);
         p->asked |= b->says;
+        for (uint32_t point = 0; point < TRL_POINTS; point++) {
+            p->looks[point] |= b->says & POINT_BIT(point) ? policy_looks_at(b->is.in, point) : 0;
+        }
     }
 }
 
@@ -165,6 +172,10 @@ void policy_destroy(struct policy_chains *p) {
     mem_free(p->backends);
     cache_finish(&p->cache);
     mem_free(p);
+}
+
+uint32_t policy_looks(const struct policy_chains *p, uint32_t point) {
+    return p->looks[point];
 }
 
 bool policy_asks(const struct policy_chains *p, uint32_t point) {

@@ -47,6 +47,9 @@ void policy_destroy(
  */
 bool policy_asks(const struct policy_chains *p, uint32_t point);
 
+/* TRL_LOOKS_*: what somebody of the chain looks at; the rest may be left out of a subject. */
+uint32_t policy_looks(const struct policy_chains *p, uint32_t point);
+
 /* The ruling if it is known (borrowed until the next turn), else NULL: ask. A ruling that is no
  * allow goes to the audit. Who acts on it tells that with policy_spend: one that must not be kept
  * is not given out again. */

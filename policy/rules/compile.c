@@ -268,6 +268,7 @@ static void settle_set(struct ruleset *rs) {
         rs->points |= rs->rules[i].points;
         for (uint32_t p = 0; p < TRL_POINTS; p++) {
             rs->n_at[p] += (rs->rules[i].points & AT(p)) != 0;
+            rs->hosts_at |= rs->rules[i].of_hosts ? rs->rules[i].points & AT(p) : 0;
             rs->abouts[p] |= rs->rules[i].points & AT(p) ? 1u << rs->rules[i].about : 0;
         }
     }

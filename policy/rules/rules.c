@@ -42,6 +42,11 @@ static uint32_t points(trl_inst *in) {
     return in->rules ? in->rules->points : 0;
 }
 
+/* Which host a command goes to matters only to rules that name it or its labels. */
+static uint32_t looks_at(trl_inst *in, uint32_t point) {
+    return !in->rules || in->rules->hosts_at & AT(point) ? TRL_LOOKS_HOST : 0;
+}
+
 /* Watching */
 
 static void tell_change(trl_inst *in, struct watcher *w) {
@@ -283,6 +288,7 @@ static void stop(trl_inst *in, trl_op *op) {
 static const trl_policy_v1 table = {
     .struct_size = sizeof(table),
     .points = points,
+    .looks_at = looks_at,
     .decide = decide,
     .watch = watch,
     .cancel = cancel,

@@ -371,6 +371,30 @@ static void an_app_comes_again_while_it_is_asked_about(void **state) {
     rig_destroy(r);
 }
 
+static uint64_t allowed(struct rig *r) {
+    const struct node *reply = rig_request(r, "trellis.api." D ".policy.list", "");
+    return node_u64_or(node_get(node_get(reply, "data"), "decisions"), "allow", 0);
+}
+
+/* Rules that look at no host decide once for all of them; those that do, for each. */
+static void what_nobody_looks_at_is_not_asked_about(void **state) {
+    static const char labelled[] = "rules:\n  - name: not-there\n    points: [command]\n"
+                                   "    match: { host: { labels: { zone: nowhere } } }\n"
+                                   "    verdict: deny\n    message: no\n";
+    struct rules rules;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct rig *r = begin(&rules, i ? labelled : scale_rule, "  command: [house]\n",
+                              &(struct rig_options){.hosts = 20});
+        char *text = app_text("reg.example/web:1", 20);
+        rig_bring_up(r, D, "shop", text);
+        assert_int_equal(rig_running(r, D, "shop-web", NULL), 20);
+        assert_int_equal(allowed(r), i ? 20 : 1);
+        mem_free(text);
+        end(r, &rules);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_denied_put_stores_nothing),
@@ -380,6 +404,7 @@ int main(void) {
         cmocka_unit_test(a_later_denial_is_a_condition),
         cmocka_unit_test(a_rule_that_stops_undeploys),
         cmocka_unit_test(backends_are_listed),
+        cmocka_unit_test(what_nobody_looks_at_is_not_asked_about),
         cmocka_unit_test(a_denied_image_is_denied_alone),
         cmocka_unit_test(an_update_to_a_denied_image_leaves_what_runs),
         cmocka_unit_test(verdicts_of_one_use_at_two_points),

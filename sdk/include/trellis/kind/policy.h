@@ -56,6 +56,10 @@ typedef struct trl_subject {
     trl_str json;
 } trl_subject;
 
+/* looks_at(): members of a subject that may be left out where no backend of the chain looks at
+ * them: many subjects are one then, and are decided once. */
+#define TRL_LOOKS_HOST 1u /* COMMAND: `host` */
+
 typedef struct trl_policy_v1 {
     uint32_t struct_size, flags;
     /* [loop] Bit n: it has something to say at point n. Asked when it is ready and after each item
@@ -73,6 +77,8 @@ typedef struct trl_policy_v1 {
     void (*resume)(trl_inst *, trl_op *op); /* an emission that got TRL_E_BUSY may go on */
     /* One JSON object: rules, revision, peer...; may be NULL. */
     void (*info)(trl_inst *, trl_op *op);
+    /* [loop] TRL_LOOKS_* at a point; asked when points() is. NULL: it looks at everything. */
+    uint32_t (*looks_at)(trl_inst *, uint32_t point);
 } trl_policy_v1;
 
 #ifdef __cplusplus
