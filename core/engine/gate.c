@@ -64,13 +64,18 @@ static void begin_subject(struct engine *e, struct jw *w, struct buf *out, const
     jw_kv(w, "app", app);
 }
 
-static void write_host(struct engine *e, struct jw *w, uint32_t slot) {
+/* looks: TRL_LOOKS_*, what of it. */
+static void write_host(struct engine *e, struct jw *w, uint32_t slot, uint32_t looks) {
     const struct seen_host *h = &e->o.hosts.at[slot];
     jw_key(w, "host");
     jw_object(w);
-    jw_kv(w, "id", h->id);
-    jw_kv(w, "name", h->name);
-    write_labels(w, h->labels, h->n_labels);
+    if (looks & TRL_LOOKS_HOST) {
+        jw_kv(w, "id", h->id);
+        jw_kv(w, "name", h->name);
+    }
+    if (looks & TRL_LOOKS_LABELS) {
+        write_labels(w, h->labels, h->n_labels);
+    }
     jw_end_object(w);
 }
 
@@ -83,8 +88,9 @@ static void command_subject(struct engine *e, const struct plan_action *x, struc
         jw_kv(&w, "image", x->unit ? x->unit->image : x->image_old);
         jw_kv_u64(&w, "count", x->count);
         jw_kv_u64(&w, "count_old", x->count_old);
-        if (policy_looks(e->env.policy, TRL_POINT_COMMAND) & TRL_LOOKS_HOST) {
-            write_host(e, &w, x->host);
+        uint32_t looks = policy_looks(e->env.policy, TRL_POINT_COMMAND);
+        if (looks & (TRL_LOOKS_HOST | TRL_LOOKS_LABELS)) {
+            write_host(e, &w, x->host, looks);
         }
     } else {
         jw_kv(&w, x->target == PLAN_LINK ? "link" : "config", x->name);
@@ -104,7 +110,7 @@ static void place_subject(struct engine *e, str app, const struct want_unit *u, 
     jw_kv(&w, "kind", u->provider ? STR("provider") : STR("component"));
     jw_kv(&w, "image", u->image);
     jw_end_object(&w);
-    write_host(e, &w, slot);
+    write_host(e, &w, slot, UINT32_MAX);
     jw_end_object(&w);
 }
 
@@ -362,8 +368,17 @@ static str describe(struct gate_ask *k, const struct plan_action *x) {
                         x->host_id.len ? " on " : "", PSTR(x->host_id));
 }
 
-static bool asked_last(const struct gate_ask *k, str subject) {
-    return k->q.n && str_eq(k->q.at[k->q.n - 1].subject, subject);
+/* Hosts alike for all that is looked at stand near each other in a plan. */
+#define NEAR 16u
+
+static bool asked_lately(const struct gate_ask *k, str subject) {
+    uint32_t from = k->q.n > NEAR ? k->q.n - NEAR : 0;
+    for (uint32_t i = k->q.n; i-- > from;) {
+        if (str_eq(k->q.at[i].subject, subject)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
@@ -376,11 +391,11 @@ static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
     struct ruling *r =
         policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), x->name, &who);
     bool ok = r && !ruling_denies(r);
-    if (!r && !asked_last(k, buf_str(&subject))) {
+    if (!r && !asked_lately(k, buf_str(&subject))) {
         *VEC_ADD(&k->q) =
             (struct policy_question){arena_str(&k->arena, buf_str(&subject)), describe(k, x)};
     } else if (!r) {
-        ; /* the same question as the one before: of another host that nobody looks at */
+        ; /* the same question was asked just now: the hosts differ in what nobody looks at */
     } else if (!ok) {
         ruling_text(r, &text);
         policy_spend(r);

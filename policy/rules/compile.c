@@ -269,6 +269,7 @@ static void settle_set(struct ruleset *rs) {
         for (uint32_t p = 0; p < TRL_POINTS; p++) {
             rs->n_at[p] += (rs->rules[i].points & AT(p)) != 0;
             rs->hosts_at |= rs->rules[i].of_hosts ? rs->rules[i].points & AT(p) : 0;
+            rs->labels_at |= rs->rules[i].of_labels ? rs->rules[i].points & AT(p) : 0;
             rs->abouts[p] |= rs->rules[i].points & AT(p) ? 1u << rs->rules[i].about : 0;
         }
     }

@@ -161,9 +161,9 @@ static bool note_field(struct reading *rd, const struct field *f, const struct t
     rd->rule->needs_image |= f->image;
     rd->rule->of_verbs |= f->about == ABOUT_ACTION;
     rd->rule->of_hosts |=
-        (f->type == COND_WHOLE &&
-         (f->slot == W_HOST_ID || f->slot == W_HOST_NAME || f->slot == W_HOST_ISSUER)) ||
-        (f->type == COND_MAP && f->slot == M_LABELS);
+        f->type == COND_WHOLE &&
+        (f->slot == W_HOST_ID || f->slot == W_HOST_NAME || f->slot == W_HOST_ISSUER);
+    rd->rule->of_labels |= f->type == COND_MAP && f->slot == M_LABELS;
     rd->rule->of_callers |= f->type == COND_WHOLE && f->slot == W_CALLER_ID;
     if (*about == ABOUT_WHOLE || (units && f->about == ABOUT_ACTION)) {
         *about = f->about;

@@ -44,7 +44,9 @@ static uint32_t points(trl_inst *in) {
 
 /* Which host a command goes to matters only to rules that name it or its labels. */
 static uint32_t looks_at(trl_inst *in, uint32_t point) {
-    return !in->rules || in->rules->hosts_at & AT(point) ? TRL_LOOKS_HOST : 0;
+    const struct ruleset *rs = in->rules;
+    return (!rs || rs->hosts_at & AT(point) ? TRL_LOOKS_HOST : 0) |
+           (!rs || rs->labels_at & AT(point) ? TRL_LOOKS_LABELS : 0);
 }
 
 /* Watching */

@@ -376,20 +376,28 @@ static uint64_t allowed(struct rig *r) {
     return node_u64_or(node_get(node_get(reply, "data"), "decisions"), "allow", 0);
 }
 
-/* Rules that look at no host decide once for all of them; those that do, for each. */
+/* Rules that look at no host decide once for all of them; those that look at labels, once for hosts
+ * with the same; those that name hosts, for each. */
 static void what_nobody_looks_at_is_not_asked_about(void **state) {
     static const char labelled[] = "rules:\n  - name: not-there\n    points: [command]\n"
                                    "    match: { host: { labels: { zone: nowhere } } }\n"
                                    "    verdict: deny\n    message: no\n";
+    static const char named[] = "rules:\n  - name: not-there\n    points: [command]\n"
+                                "    match: { host: { id: \"NOBODY*\" } }\n"
+                                "    verdict: deny\n    message: no\n";
+    static const struct {
+        const char *text;
+        uint64_t decisions;
+    } cases[] = {{scale_rule, 1}, {labelled, 1}, {named, 20}};
     struct rules rules;
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct rig *r = begin(&rules, i ? labelled : scale_rule, "  command: [house]\n",
+    for (size_t i = 0; i < 3; i++) {
+        struct rig *r = begin(&rules, cases[i].text, "  command: [house]\n",
                               &(struct rig_options){.hosts = 20});
         char *text = app_text("reg.example/web:1", 20);
         rig_bring_up(r, D, "shop", text);
         assert_int_equal(rig_running(r, D, "shop-web", NULL), 20);
-        assert_int_equal(allowed(r), i ? 20 : 1);
+        assert_int_equal(allowed(r), cases[i].decisions);
         mem_free(text);
         end(r, &rules);
     }
