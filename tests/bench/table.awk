@@ -40,7 +40,7 @@ END {
     print "`policy` and `many` (`./dev bench policy many`, or `tests/bench/run.sh BUILD policy`) measure what policy costs. Decisions: chains"
     print "over one `rules` backend with 100 rules, asked about 4,096 different commands; *new* means that the backend decides, *known* that the"
     print "verdict is kept from before. W1 and W4b: backends of 10 rules each that allow everything, in the chains of `deploy` and `command`."
-    print "Kept verdicts help neither: every command of a deploy is a new subject. W4b is 1,000 apps with 1,000 instances each on 10,000 hosts;"
+    print "Where no rule looks at the host, or at its labels only, commands that differ in nothing else are one subject. W4b is 1,000 apps with 1,000 instances each on 10,000 hosts;"
     print "a twentieth of either is measured, deployed and then moved by other weights. Take them on a quiet machine: the rounds without and with"
     print "backends are taken in turn, the best of three counts, and the comparison is of CPU time, hosts included."
 }
