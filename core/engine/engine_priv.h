@@ -110,6 +110,8 @@ struct gate_pass {
     struct engine *e;
     struct desired_app *app;
     struct gate_ask *place, *command; /* NULL: nobody is asked */
+    const struct plan_action *last;   /* its question was answered, or is being asked */
+    bool last_allowed;
 };
 void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a);
 bool gate_allows(struct gate_pass *g, const struct plan_action *x);

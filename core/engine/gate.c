@@ -324,6 +324,8 @@ void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a) {
     bool on = e->env.policy != NULL;
     g->e = e;
     g->app = a;
+    g->last = NULL;
+    g->last_allowed = false;
     g->place = on && policy_asks(e->env.policy, TRL_POINT_PLACE)
                    ? ask_new(e, TRL_POINT_PLACE, a->name)
                    : NULL;
@@ -381,12 +383,37 @@ static bool asked_lately(const struct gate_ask *k, str subject) {
     return false;
 }
 
+static bool same_labels(const struct seen_host *a, const struct seen_host *b) {
+    bool same = a->n_labels == b->n_labels;
+    for (uint32_t i = 0; same && i < a->n_labels; i++) {
+        same = str_eq(a->labels[i].key, b->labels[i].key) &&
+               str_eq(a->labels[i].value, b->labels[i].value);
+    }
+    return same;
+}
+
+/* Would the subject be the same, to the letter? Most of a large plan is: so it need not be written.
+ */
+static bool same_question(const struct gate_pass *g, const struct plan_action *x) {
+    const struct plan_action *l = g->last;
+    uint32_t looks = policy_looks(g->e->env.policy, TRL_POINT_COMMAND);
+    return l && l->target == PLAN_UNIT && x->target == PLAN_UNIT && l->unit && l->unit == x->unit &&
+           l->verb == x->verb && l->count == x->count && l->count_old == x->count_old &&
+           str_eq(l->reason, x->reason) && !(looks & TRL_LOOKS_HOST) &&
+           (!(looks & TRL_LOOKS_LABELS) ||
+            same_labels(&g->e->o.hosts.at[l->host], &g->e->o.hosts.at[x->host]));
+}
+
 static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
                             struct ruling **ret_used) {
     struct engine *e = g->e;
     struct buf subject = BUF_INIT, text = BUF_INIT;
     struct policy_about who = about(e, g->app->name);
     struct gate_ask *k = g->command;
+    *ret_used = NULL;
+    if (same_question(g, x)) {
+        return g->last_allowed;
+    }
     command_subject(e, x, &subject);
     struct ruling *r =
         policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), x->name, &who);
@@ -404,6 +431,9 @@ static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
     buf_finish(&subject);
     buf_finish(&text);
     *ret_used = ok ? r : NULL;
+    bool kept = ok && r->verdict == TRL_V_ALLOW && r->ttl_ms != TRL_TTL_NONE;
+    g->last = kept || !r ? x : NULL; /* others are for one command each */
+    g->last_allowed = ok;
     return ok;
 }
 

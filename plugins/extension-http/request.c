@@ -251,7 +251,7 @@ static void query_body(struct ex *x, struct text *body) {
 static void add_caller(const struct ex *x, struct text *t) {
     char peer[64];
     request_peer(x, peer, sizeof(peer));
-    text_adds(t, "{\"via\":\"http\",\"name\":");
+    text_adds(t, "{\"via\":\"http\",\"id\":");
     text_add_json(t, trl_cstr(x->who.name));
     text_addf(t, ",\"role\":\"%s\",\"address\":", role_name(x->who.role));
     text_add_json(t, trl_cstr(peer));

@@ -115,7 +115,7 @@ def test_changes_are_audited():
     t.ask("POST", L + "/apps/none/deploy", {}, role="operate")
     t.get(L + "/apps")
     events = [e for e in t.get(L + "/events?limit=1000").data if e["kind"] == "audit"]
-    told = [(e["operation"], e["app"], e["outcome"], e["caller"]["name"], e["caller"]["role"],
+    told = [(e["operation"], e["app"], e["outcome"], e["caller"]["id"], e["caller"]["role"],
              e["caller"]["address"]) for e in events]
     assert told == [("app.put", "a", "ok", "the-operate", "operate", "127.0.0.1"),
                     ("app.deploy", "none", "NOT_FOUND", "the-operate", "operate", "127.0.0.1")]
