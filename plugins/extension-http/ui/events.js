@@ -9,7 +9,7 @@ function words(e) {
   switch (e.kind) {
     case "status_changed": return `is ${e.type}${e.message ? ": " + e.message : ""}`;
     case "command": return `${e.verb} ${e.subject}${e.host ? " on " + e.host.slice(0, 8) : ""} ${e.outcome}${e.text ? ": " + e.text : ""}${e.outcome === "sent" && e.reason ? " – " + e.reason : ""}`;
-    case "audit": return `${e.operation} by ${e.caller?.name || "?"}: ${e.outcome}`;
+    case "audit": return `${e.operation} by ${e.caller?.id || "?"}: ${e.outcome}`;
     case "app_put": return `version ${e.version} stored`;
     case "app_deployed": return `version ${e.version} deployed`;
     case "app_undeployed": return "undeployed";
