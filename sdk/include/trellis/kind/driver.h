@@ -63,7 +63,8 @@ typedef struct trl_action {
     uint32_t count_old, reserved;
     const trl_link *link;
     trl_str body;
-    trl_str key; /* idempotency key; also the trace id */
+    trl_str key;         /* idempotency key */
+    trl_str traceparent; /* W3C trace context of this action, for the host; or empty */
 } trl_action;
 
 #define TRL_RUN_COMPONENT 1u

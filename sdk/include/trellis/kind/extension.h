@@ -114,6 +114,63 @@ typedef struct trl_host_metrics_v1 {
     void (*each)(void *ctx, void (*fn)(void *arg, const trl_metric *m), void *arg); /* inline */
 } trl_host_metrics_v1;
 
+/* "host.trace/1": spans that have ended, newest last; a bounded ring like that of the events, read
+ * in the same way. One trace is one deployment: the call, what judged it, each command and the
+ * host's answer. Ids are W3C trace context's. */
+#define TRL_HOST_TRACE_V1 "host.trace/1"
+
+#define TRL_SPAN_INTERNAL 1u /* kinds as OTLP numbers them */
+#define TRL_SPAN_SERVER   2u
+#define TRL_SPAN_CLIENT   3u
+
+#define TRL_SPAN_UNSET 0u /* outcomes as OTLP numbers them */
+#define TRL_SPAN_OK    1u
+#define TRL_SPAN_ERROR 2u
+
+typedef struct trl_span {
+    uint32_t struct_size, kind; /* TRL_SPAN_INTERNAL, _SERVER, _CLIENT */
+    uint64_t seq;               /* grows by one per span */
+    uint8_t trace_id[16];
+    uint8_t span_id[8];
+    uint8_t parent_id[8];               /* all zero: none */
+    int64_t start_wall_ns, end_wall_ns; /* since 1970, by one clock */
+    trl_str name;                       /* few different ones: "app.deploy", "scale", "policy" */
+    const trl_label *attributes;        /* "lattice", "app", "host", "unit", "reason" ... */
+    uint32_t n_attributes, outcome;     /* TRL_SPAN_UNSET, _OK, _ERROR */
+    trl_str text;                       /* why it failed, else empty */
+} trl_span;
+
+typedef struct trl_host_trace_v1 {
+    uint32_t struct_size, flags;
+    trl_cursor (*latest)(void *ctx);
+    uint64_t (*read)(void *ctx, trl_cursor *at, uint32_t max,
+                     void (*fn)(void *arg, const trl_span *s), void *arg);
+    uint64_t (*watch)(void *ctx, void (*on_more)(void *arg), void *arg);
+    void (*unwatch)(void *ctx, uint64_t id);
+} trl_host_trace_v1;
+
+/* "host.logs/1": what the control plane and its plugins logged, at the level of its configuration;
+ * read as the others are. */
+#define TRL_HOST_LOGS_V1 "host.logs/1"
+
+typedef struct trl_log_record {
+    uint32_t struct_size;
+    int32_t level; /* TRL_LOG_* */
+    uint64_t seq;
+    int64_t wall_ns;
+    trl_str msg;         /* one line */
+    trl_str fields_json; /* a flat JSON object, or empty */
+} trl_log_record;
+
+typedef struct trl_host_logs_v1 {
+    uint32_t struct_size, flags;
+    trl_cursor (*latest)(void *ctx);
+    uint64_t (*read)(void *ctx, trl_cursor *at, uint32_t max,
+                     void (*fn)(void *arg, const trl_log_record *r), void *arg);
+    uint64_t (*watch)(void *ctx, void (*on_more)(void *arg), void *arg);
+    void (*unwatch)(void *ctx, uint64_t id);
+} trl_host_logs_v1;
+
 /* "host.health/1" */
 #define TRL_HOST_HEALTH_V1 "host.health/1"
 
