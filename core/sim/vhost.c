@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
-#include "sim/decode.h"
+#include "hostwire/decode.h"
+#include "hostwire/wire.h"
 #include "sim/image.h"
-#include "sim/wire.h"
 #include "sim/world_priv.h"
 
 bool vhost_refuses(struct vhost *h, const struct request *r) {
@@ -261,12 +261,12 @@ int64_t vhost_stop(struct vhost *h, struct request *r, int64_t now_ns) {
         str host_id;
         uint64_t timeout;
     } in = {STR_NONE, 0};
-    static const struct sim_field fields[] = {
-        {"host_id", NULL, SIM_F_STR, false, false, offsetof(struct in, host_id)},
-        {"timeout", NULL, SIM_F_U64, false, true, offsetof(struct in, timeout)},
+    static const struct wire_field fields[] = {
+        {"host_id", NULL, WIRE_F_STR, false, false, offsetof(struct in, host_id)},
+        {"timeout", NULL, WIRE_F_U64, false, true, offsetof(struct in, timeout)},
     };
     struct arena a = ARENA_INIT;
-    if (r->body.len && !sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (r->body.len && !wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize stop command");
     } else if (in.host_id.len && !str_is(in.host_id, h->id)) {
         struct buf b = BUF_INIT;
@@ -312,13 +312,13 @@ int64_t vhost_label_put(struct vhost *h, struct request *r, int64_t now_ns) {
     struct in {
         str key, value;
     } in = {STR_NONE, STR_NONE};
-    static const struct sim_field fields[] = {
-        {"key", NULL, SIM_F_STR, true, false, offsetof(struct in, key)},
-        {"value", NULL, SIM_F_STR, true, false, offsetof(struct in, value)},
+    static const struct wire_field fields[] = {
+        {"key", NULL, WIRE_F_STR, true, false, offsetof(struct in, key)},
+        {"value", NULL, WIRE_F_STR, true, false, offsetof(struct in, value)},
     };
     struct arena a = ARENA_INIT;
     (void)now_ns;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize put label request");
     } else if (hostcore(in.key)) {
         world_reply(h, r, false, "hostcore.* labels cannot be set dynamically");
@@ -334,12 +334,12 @@ int64_t vhost_label_del(struct vhost *h, struct request *r, int64_t now_ns) {
     struct in {
         str key;
     } in = {STR_NONE};
-    static const struct sim_field fields[] = {
-        {"key", NULL, SIM_F_STR, true, false, offsetof(struct in, key)},
+    static const struct wire_field fields[] = {
+        {"key", NULL, WIRE_F_STR, true, false, offsetof(struct in, key)},
     };
     struct arena a = ARENA_INIT;
     (void)now_ns;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize delete label request");
     } else if (!vhost_refuses(h, r)) {
         if (pairs_get(h->labels, in.key, NULL)) {

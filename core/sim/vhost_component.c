@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
-#include "sim/decode.h"
+#include "hostwire/decode.h"
+#include "hostwire/wire.h"
 #include "sim/image.h"
-#include "sim/wire.h"
 #include "sim/world_priv.h"
 
 void vhost_unit_remove(struct vhost *h, struct unit *u, int64_t now_ns) {
@@ -26,13 +26,13 @@ int64_t vhost_component_auction(struct vhost *h, struct request *r, int64_t now_
         str ref, id;
         const struct node *constraints;
     } in = {STR_NONE, STR_NONE, NULL};
-    static const struct sim_field fields[] = {
-        {"component_ref", NULL, SIM_F_STR, false, false, offsetof(struct in, ref)},
-        {"component_id", NULL, SIM_F_STR, true, false, offsetof(struct in, id)},
-        {"constraints", NULL, SIM_F_MAP, true, false, offsetof(struct in, constraints)},
+    static const struct wire_field fields[] = {
+        {"component_ref", NULL, WIRE_F_STR, false, false, offsetof(struct in, ref)},
+        {"component_id", NULL, WIRE_F_STR, true, false, offsetof(struct in, id)},
+        {"constraints", NULL, WIRE_F_MAP, true, false, offsetof(struct in, constraints)},
     };
     struct arena a = ARENA_INIT;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize component auction command");
     } else if (h->components_ns > now_ns) {
         arena_finish(&a);
@@ -329,15 +329,15 @@ struct scale_in {
     const struct node *annotations, *config, *limits;
 };
 
-static const struct sim_field scale_fields[] = {
-    {"component_id", NULL, SIM_F_STR, true, false, offsetof(struct scale_in, id)},
-    {"component_ref", NULL, SIM_F_STR, false, false, offsetof(struct scale_in, ref)},
-    {"count", NULL, SIM_F_U32, false, false, offsetof(struct scale_in, count)},
-    {"annotations", NULL, SIM_F_MAP, false, true, offsetof(struct scale_in, annotations)},
-    {"config", NULL, SIM_F_LIST, false, false, offsetof(struct scale_in, config)},
-    {"allow_update", NULL, SIM_F_BOOL, false, false, offsetof(struct scale_in, update)},
-    {"host_id", NULL, SIM_F_STR, false, false, offsetof(struct scale_in, host_id)},
-    {"component_limits", NULL, SIM_F_MAP, false, true, offsetof(struct scale_in, limits)},
+static const struct wire_field scale_fields[] = {
+    {"component_id", NULL, WIRE_F_STR, true, false, offsetof(struct scale_in, id)},
+    {"component_ref", NULL, WIRE_F_STR, false, false, offsetof(struct scale_in, ref)},
+    {"count", NULL, WIRE_F_U32, false, false, offsetof(struct scale_in, count)},
+    {"annotations", NULL, WIRE_F_MAP, false, true, offsetof(struct scale_in, annotations)},
+    {"config", NULL, WIRE_F_LIST, false, false, offsetof(struct scale_in, config)},
+    {"allow_update", NULL, WIRE_F_BOOL, false, false, offsetof(struct scale_in, update)},
+    {"host_id", NULL, WIRE_F_STR, false, false, offsetof(struct scale_in, host_id)},
+    {"component_limits", NULL, WIRE_F_MAP, false, true, offsetof(struct scale_in, limits)},
 };
 
 static void warning(const struct unit *u, const struct scale_in *in, struct buf *text) {
@@ -387,7 +387,7 @@ int64_t vhost_scale(struct vhost *h, struct request *r, int64_t now_ns) {
     struct scale_in in = {.count = 0};
     struct arena a = ARENA_INIT;
     int64_t again = 0;
-    if (!sim_decode(r->body, scale_fields, ARRAY_LEN(scale_fields), &in, &a)) {
+    if (!wire_decode(r->body, scale_fields, ARRAY_LEN(scale_fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize component scale command");
     } else if (h->components_ns > now_ns) {
         again = h->components_ns;
@@ -427,16 +427,16 @@ static void update_accept(struct vhost *h, const struct request *r, const struct
 }
 
 int64_t vhost_update(struct vhost *h, struct request *r, int64_t now_ns) {
-    static const struct sim_field fields[] = {
-        {"component_id", NULL, SIM_F_STR, false, false, offsetof(struct update_in, id)},
-        {"new_component_ref", NULL, SIM_F_STR, false, false, offsetof(struct update_in, ref)},
-        {"annotations", NULL, SIM_F_MAP, false, true, offsetof(struct update_in, annotations)},
-        {"host_id", NULL, SIM_F_STR, false, false, offsetof(struct update_in, host_id)},
+    static const struct wire_field fields[] = {
+        {"component_id", NULL, WIRE_F_STR, false, false, offsetof(struct update_in, id)},
+        {"new_component_ref", NULL, WIRE_F_STR, false, false, offsetof(struct update_in, ref)},
+        {"annotations", NULL, WIRE_F_MAP, false, true, offsetof(struct update_in, annotations)},
+        {"host_id", NULL, WIRE_F_STR, false, false, offsetof(struct update_in, host_id)},
     };
     struct update_in in = {.annotations = NULL};
     struct arena a = ARENA_INIT;
     int64_t again = 0;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize component update command");
     } else if (h->components_ns > now_ns) {
         again = h->components_ns;

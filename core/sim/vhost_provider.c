@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
-#include "sim/decode.h"
+#include "hostwire/decode.h"
+#include "hostwire/wire.h"
 #include "sim/image.h"
-#include "sim/wire.h"
 #include "sim/world_priv.h"
 
 #define SHUTDOWN_NS INT64_C(300000000) /* how long a host waits for a provider to end by itself */
@@ -24,13 +24,13 @@ int64_t vhost_provider_auction(struct vhost *h, struct request *r, int64_t now_n
         str ref, id;
         const struct node *constraints;
     } in = {STR_NONE, STR_NONE, NULL};
-    static const struct sim_field fields[] = {
-        {"provider_ref", NULL, SIM_F_STR, false, false, offsetof(struct in, ref)},
-        {"provider_id", NULL, SIM_F_STR, true, false, offsetof(struct in, id)},
-        {"constraints", NULL, SIM_F_MAP, true, false, offsetof(struct in, constraints)},
+    static const struct wire_field fields[] = {
+        {"provider_ref", NULL, WIRE_F_STR, false, false, offsetof(struct in, ref)},
+        {"provider_id", NULL, WIRE_F_STR, true, false, offsetof(struct in, id)},
+        {"constraints", NULL, WIRE_F_MAP, true, false, offsetof(struct in, constraints)},
     };
     struct arena a = ARENA_INIT;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize provider auction command");
     } else if (h->providers_ns > now_ns) {
         arena_finish(&a);
@@ -247,17 +247,17 @@ static bool ignored(const struct vhost *h, str ref) {
 }
 
 int64_t vhost_provider_start(struct vhost *h, struct request *r, int64_t now_ns) {
-    static const struct sim_field fields[] = {
-        {"provider_id", NULL, SIM_F_STR, true, false, offsetof(struct start_in, id)},
-        {"provider_ref", NULL, SIM_F_STR, false, false, offsetof(struct start_in, ref)},
-        {"host_id", NULL, SIM_F_STR, false, false, offsetof(struct start_in, host_id)},
-        {"config", NULL, SIM_F_LIST, false, false, offsetof(struct start_in, config)},
-        {"annotations", NULL, SIM_F_MAP, false, true, offsetof(struct start_in, annotations)},
+    static const struct wire_field fields[] = {
+        {"provider_id", NULL, WIRE_F_STR, true, false, offsetof(struct start_in, id)},
+        {"provider_ref", NULL, WIRE_F_STR, false, false, offsetof(struct start_in, ref)},
+        {"host_id", NULL, WIRE_F_STR, false, false, offsetof(struct start_in, host_id)},
+        {"config", NULL, WIRE_F_LIST, false, false, offsetof(struct start_in, config)},
+        {"annotations", NULL, WIRE_F_MAP, false, true, offsetof(struct start_in, annotations)},
     };
     struct start_in in = {.config = NULL};
     struct arena a = ARENA_INIT;
     int64_t again = 0;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize provider start command");
     } else if (h->providers_ns > now_ns) {
         again = h->providers_ns;
@@ -328,13 +328,13 @@ int64_t vhost_provider_stop(struct vhost *h, struct request *r, int64_t now_ns) 
     struct in {
         str id, host_id;
     } in = {STR_NONE, STR_NONE};
-    static const struct sim_field fields[] = {
-        {"provider_id", "provider_ref", SIM_F_STR, false, false, offsetof(struct in, id)},
-        {"host_id", NULL, SIM_F_STR, false, false, offsetof(struct in, host_id)},
+    static const struct wire_field fields[] = {
+        {"provider_id", "provider_ref", WIRE_F_STR, false, false, offsetof(struct in, id)},
+        {"host_id", NULL, WIRE_F_STR, false, false, offsetof(struct in, host_id)},
     };
     struct arena a = ARENA_INIT;
     int64_t again = 0;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize provider stop command");
     } else if (h->providers_ns > now_ns) {
         again = h->providers_ns;

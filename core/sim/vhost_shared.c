@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "sim/decode.h"
-#include "sim/wire.h"
+#include "hostwire/decode.h"
+#include "hostwire/wire.h"
 #include "sim/world_priv.h"
 
 int64_t vhost_unsupported(struct vhost *h, struct request *r, int64_t now_ns) {
@@ -25,7 +25,7 @@ int64_t vhost_claims_get(struct vhost *h, struct request *r, int64_t now_ns) {
 
 int64_t vhost_registry_put(struct vhost *h, struct request *r, int64_t now_ns) {
     struct arena a = ARENA_INIT;
-    bool ok = sim_decode_registries(r->body, &a);
+    bool ok = wire_decode_registries(r->body, &a);
     (void)now_ns;
     world_reply(h, r, ok,
                 ok ? "successfully put registries"
@@ -48,7 +48,7 @@ int64_t vhost_config_put(struct vhost *h, struct request *r, int64_t now_ns) {
     struct arena a = ARENA_INIT;
     const struct node *map;
     (void)now_ns;
-    if (!sim_decode_map(r->body, &map, &a)) {
+    if (!wire_decode_map(r->body, &map, &a)) {
         world_reply(h, r, false, "config data should be a map of string -> string");
     } else if (!wire_key_ok(r->name)) {
         world_reply(h, r, false, "unable to store config data");
@@ -225,18 +225,16 @@ struct put_in {
     const struct node *interfaces, *source_config, *target_config;
 };
 
-static struct vlink *link_of(struct world *w, const struct put_in *in) {
-    struct vlink *l = mem_zalloc(sizeof(*l));
-    l->refs = 1;
-    l->source = world_name(w, in->source);
-    l->target = world_name(w, in->target);
-    l->name = world_name(w, in->name);
-    l->ns = world_name(w, in->ns);
-    l->package = world_name(w, in->package);
-    l->interfaces = strs_of_array(in->interfaces);
-    l->source_config = strs_of_array(in->source_config);
-    l->target_config = strs_of_array(in->target_config);
-    return l;
+static struct vlink *link_of(const struct put_in *in) {
+    struct vlink like = {.source = in->source,
+                         .target = in->target,
+                         .name = in->name,
+                         .ns = in->ns,
+                         .package = in->package,
+                         .interfaces = strs_of_array(in->interfaces),
+                         .source_config = strs_of_array(in->source_config),
+                         .target_config = strs_of_array(in->target_config)};
+    return vlink_new(&like);
 }
 
 /* The links of a source without making a record of it. */
@@ -248,7 +246,7 @@ static struct linkset *links_now(const struct vhost *h, str source, bool *ret_kn
 
 static void put_accept(struct vhost *h, struct request *r, const struct put_in *in) {
     bool known;
-    struct vlink *l = link_of(world_of(h), in);
+    struct vlink *l = link_of(in);
     struct linkset *read = links_now(h, l->source, &known);
     if (!put_check(h, r, l, read)) {
         vlink_unref(l);
@@ -264,20 +262,20 @@ static void put_accept(struct vhost *h, struct request *r, const struct put_in *
 }
 
 int64_t vhost_link_put(struct vhost *h, struct request *r, int64_t now_ns) {
-    static const struct sim_field fields[] = {
-        {"source_id", NULL, SIM_F_STR, true, false, offsetof(struct put_in, source)},
-        {"target", NULL, SIM_F_STR, true, false, offsetof(struct put_in, target)},
-        {"name", NULL, SIM_F_STR, false, false, offsetof(struct put_in, name)},
-        {"wit_namespace", NULL, SIM_F_STR, true, false, offsetof(struct put_in, ns)},
-        {"wit_package", NULL, SIM_F_STR, true, false, offsetof(struct put_in, package)},
-        {"interfaces", NULL, SIM_F_LIST, true, false, offsetof(struct put_in, interfaces)},
-        {"source_config", NULL, SIM_F_LIST, false, false, offsetof(struct put_in, source_config)},
-        {"target_config", NULL, SIM_F_LIST, false, false, offsetof(struct put_in, target_config)},
+    static const struct wire_field fields[] = {
+        {"source_id", NULL, WIRE_F_STR, true, false, offsetof(struct put_in, source)},
+        {"target", NULL, WIRE_F_STR, true, false, offsetof(struct put_in, target)},
+        {"name", NULL, WIRE_F_STR, false, false, offsetof(struct put_in, name)},
+        {"wit_namespace", NULL, WIRE_F_STR, true, false, offsetof(struct put_in, ns)},
+        {"wit_package", NULL, WIRE_F_STR, true, false, offsetof(struct put_in, package)},
+        {"interfaces", NULL, WIRE_F_LIST, true, false, offsetof(struct put_in, interfaces)},
+        {"source_config", NULL, WIRE_F_LIST, false, false, offsetof(struct put_in, source_config)},
+        {"target_config", NULL, WIRE_F_LIST, false, false, offsetof(struct put_in, target_config)},
     };
     struct put_in in = {.name = STR("default")};
     struct arena a = ARENA_INIT;
     (void)now_ns;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize wrpc link definition");
     } else if (!vhost_refuses(h, r)) {
         put_accept(h, r, &in);
@@ -314,16 +312,16 @@ static void del_accept(struct vhost *h, struct request *r, const struct del_in *
 }
 
 int64_t vhost_link_del(struct vhost *h, struct request *r, int64_t now_ns) {
-    static const struct sim_field fields[] = {
-        {"source_id", NULL, SIM_F_STR, true, false, offsetof(struct del_in, source)},
-        {"wit_namespace", NULL, SIM_F_STR, true, false, offsetof(struct del_in, ns)},
-        {"wit_package", NULL, SIM_F_STR, true, false, offsetof(struct del_in, package)},
-        {"name", NULL, SIM_F_STR, false, false, offsetof(struct del_in, name)},
+    static const struct wire_field fields[] = {
+        {"source_id", NULL, WIRE_F_STR, true, false, offsetof(struct del_in, source)},
+        {"wit_namespace", NULL, WIRE_F_STR, true, false, offsetof(struct del_in, ns)},
+        {"wit_package", NULL, WIRE_F_STR, true, false, offsetof(struct del_in, package)},
+        {"name", NULL, WIRE_F_STR, false, false, offsetof(struct del_in, name)},
     };
     struct del_in in = {.name = STR("default")};
     struct arena a = ARENA_INIT;
     (void)now_ns;
-    if (!sim_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
+    if (!wire_decode(r->body, fields, ARRAY_LEN(fields), &in, &a)) {
         world_reply(h, r, false, "failed to deserialize wrpc link definition");
     } else if (!vhost_refuses(h, r)) {
         del_accept(h, r, &in);

@@ -8,7 +8,7 @@
 #define TRELLIS_SIM_VLATTICE_H
 
 #include "base/mem.h"
-#include "sim/strs.h"
+#include "hostwire/links.h"
 #include "sim/truth.h"
 
 struct world;
@@ -69,29 +69,6 @@ enum sim_event {
         SIM_EV_N
 };
 const char *sim_event_name(enum sim_event ev); /* static */
-
-struct vlink {
-    uint32_t refs;
-    str source, target, name, ns, package; /* interned */
-    struct strs *interfaces, *source_config, *target_config;
-};
-struct vlink *vlink_ref(struct vlink *l);
-void vlink_unref(struct vlink *l);
-void vlink_write(const struct vlink *l, struct jw *w); /* the eight members, without braces */
-
-/* The links of one source as a value: whoever changes them reads a set and writes another, which is
- * how concurrent puts lose links. NULL is the empty set. */
-struct linkset {
-    uint32_t refs, n;
-    struct vlink *at[];
-};
-struct linkset *linkset_ref(struct linkset *s);
-void linkset_unref(struct linkset *s);
-struct linkset *linkset_put(const struct linkset *s, struct vlink *l); /* replaced or appended */
-bool linkset_conflict(const struct linkset *s, const struct vlink *l);
-/* Without the first that fits; *ret_found: that one, referenced, NULL when none does. */
-struct linkset *linkset_del(const struct linkset *s, str ns, str package, str name,
-                            struct vlink **ret_found);
 
 struct vsource { /* the spec record of a component or provider */
     struct linkset *now, *before;

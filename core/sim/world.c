@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "sim/image.h"
-#include "sim/wire.h"
+#include "hostwire/wire.h"
 
 void world_enter(struct world *w, int64_t now_ns) {
     w->depth++;

@@ -6,7 +6,7 @@
 #define TRELLIS_SIM_WORLD_PRIV_H
 
 #include "sim/agenda.h"
-#include "sim/hostid.h"
+#include "hostwire/hostid.h"
 #include "sim/world.h"
 
 struct unit { /* a running component */

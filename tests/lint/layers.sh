@@ -15,9 +15,11 @@ declare -A may=(
     [engine]="base codec model lattice plug catalog policy secrets engine"
     [api]="base codec model lattice plug catalog policy secrets engine api"
     [serve]="base codec plug catalog policy secrets serve"
-    [sim]="base codec plug sim"
+    [hostwire]="base codec hostwire"
+    [sim]="base codec plug hostwire sim"
+    [agent]="base codec plug hostwire agent"
     [plane]="base codec model lattice plug catalog policy secrets engine api serve plane"
-    [cli]="base codec model lattice plug catalog policy secrets engine api serve plane sim cli"
+    [cli]="base codec model lattice plug catalog policy secrets engine api serve plane hostwire sim agent cli"
 )
 bad=0
 for dir in core/*/; do
@@ -36,6 +38,6 @@ only '#include <(jansson|yaml)\.h>' '^core/codec/' 'only codec includes jansson 
 only '\bdlopen\(' '^core/plug/' 'only plug calls dlopen'
 only '#include <(nats/)?nats\.h>' '^$' 'nothing in the core includes nats.h'
 only '#include <uv\.h>' '^core/(plug/|plane/socket\.c|cli/serve)' 'libuv stays in plug, the socket and the signals of serve'
-hits=$(grep -rnE '^#include "' plugins policy secrets --include='*.c' --include='*.h' | grep -E '"(base|codec|model|lattice|catalog|engine|plug|policy|secrets|api|serve|plane|cli|sim)/' || true)
+hits=$(grep -rnE '^#include "' plugins policy secrets --include='*.c' --include='*.h' | grep -E '"(base|codec|model|lattice|catalog|engine|plug|policy|secrets|api|serve|plane|cli|sim|hostwire|agent)/' || true)
 [ -z "$hits" ] || { echo "a plugin includes sdk/include only:"; echo "$hits"; bad=1; }
 exit "$bad"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "simtest.h"
+#include "../cmocka_all.h"
 
 #include "base/map.h"
-#include "sim/hostid.h"
+#include "base/mem.h"
+#include "hostwire/hostid.h"
 
 static void test_published_vector(void **state) {
     unsigned char key[32];

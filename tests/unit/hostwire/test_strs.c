@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "simtest.h"
+#include "../cmocka_all.h"
 
-#include "sim/strs.h"
+#include "base/mem.h"
+#include "hostwire/strs.h"
 
 static void written(const char *want, const struct strs *s, bool pairs) {
     struct buf b = BUF_INIT;

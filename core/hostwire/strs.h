@@ -4,8 +4,8 @@
  * interfaces) and, with an even number of strings in order of keys, as a map (labels, annotations,
  * configs). NULL is the empty one everywhere. Thousands of hosts and units share few of them.
  */
-#ifndef TRELLIS_SIM_STRS_H
-#define TRELLIS_SIM_STRS_H
+#ifndef TRELLIS_HOSTWIRE_STRS_H
+#define TRELLIS_HOSTWIRE_STRS_H
 
 #include "codec/json.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim/hostid.h"
+#include "hostwire/hostid.h"
 
 #include <sodium.h>
 #include <stdio.h>

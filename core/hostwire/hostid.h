@@ -3,8 +3,8 @@
  * Identity of a virtual host: a valid server nkey made from a seed, and the friendly names of
  * hosts.
  */
-#ifndef TRELLIS_SIM_HOSTID_H
-#define TRELLIS_SIM_HOSTID_H
+#ifndef TRELLIS_HOSTWIRE_HOSTID_H
+#define TRELLIS_HOSTWIRE_HOSTID_H
 
 #include "base/rand.h"
 #include "base/str.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "simtest.h"
+#include "../cmocka_all.h"
 
-#include "sim/decode.h"
+#include "base/mem.h"
+#include "hostwire/decode.h"
 
 struct in {
     str id, ref;
@@ -11,14 +12,14 @@ struct in {
     const struct node *map, *list;
 };
 
-static const struct sim_field fields[] = {
-    {"id", "name", SIM_F_STR, true, false, offsetof(struct in, id)},
-    {"ref", NULL, SIM_F_STR, false, false, offsetof(struct in, ref)},
-    {"count", NULL, SIM_F_U32, false, false, offsetof(struct in, count)},
-    {"timeout", NULL, SIM_F_U64, false, true, offsetof(struct in, timeout)},
-    {"flag", NULL, SIM_F_BOOL, false, false, offsetof(struct in, flag)},
-    {"map", NULL, SIM_F_MAP, false, true, offsetof(struct in, map)},
-    {"list", NULL, SIM_F_LIST, false, false, offsetof(struct in, list)},
+static const struct wire_field fields[] = {
+    {"id", "name", WIRE_F_STR, true, false, offsetof(struct in, id)},
+    {"ref", NULL, WIRE_F_STR, false, false, offsetof(struct in, ref)},
+    {"count", NULL, WIRE_F_U32, false, false, offsetof(struct in, count)},
+    {"timeout", NULL, WIRE_F_U64, false, true, offsetof(struct in, timeout)},
+    {"flag", NULL, WIRE_F_BOOL, false, false, offsetof(struct in, flag)},
+    {"map", NULL, WIRE_F_MAP, false, true, offsetof(struct in, map)},
+    {"list", NULL, WIRE_F_LIST, false, false, offsetof(struct in, list)},
 };
 
 static void test_accepts(void **state) {
@@ -33,7 +34,7 @@ static void test_accepts(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct arena a = ARENA_INIT;
         struct in in = {.ref = STR("dflt")};
-        if (!sim_decode(str_c(good[i]), fields, ARRAY_LEN(fields), &in, &a)) {
+        if (!wire_decode(str_c(good[i]), fields, ARRAY_LEN(fields), &in, &a)) {
             fail_msg("refused: %s", good[i]);
         }
         assert_true(str_is(in.id, "a") && str_is(in.ref, "dflt"));
@@ -70,7 +71,7 @@ static void test_refuses(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct arena a = ARENA_INIT;
         struct in in = {.count = 0};
-        if (sim_decode(str_c(bad[i]), fields, ARRAY_LEN(fields), &in, &a)) {
+        if (wire_decode(str_c(bad[i]), fields, ARRAY_LEN(fields), &in, &a)) {
             fail_msg("accepted: %s", bad[i]);
         }
         arena_finish(&a);
@@ -80,11 +81,11 @@ static void test_refuses(void **state) {
 static void test_registries(void **state) {
     struct arena a = ARENA_INIT;
     (void)state;
-    assert_true(sim_decode_registries(STR("{}"), &a));
-    assert_true(sim_decode_registries(STR("{\"r\":{\"username\":null,\"token\":\"t\"}}"), &a));
-    assert_false(sim_decode_registries(STR("[]"), &a));
-    assert_false(sim_decode_registries(STR("{\"r\":\"t\"}"), &a));
-    assert_false(sim_decode_registries(STR("{\"r\":{\"registryType\":null}}"), &a));
+    assert_true(wire_decode_registries(STR("{}"), &a));
+    assert_true(wire_decode_registries(STR("{\"r\":{\"username\":null,\"token\":\"t\"}}"), &a));
+    assert_false(wire_decode_registries(STR("[]"), &a));
+    assert_false(wire_decode_registries(STR("{\"r\":\"t\"}"), &a));
+    assert_false(wire_decode_registries(STR("{\"r\":{\"registryType\":null}}"), &a));
     arena_finish(&a);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim/decode.h"
+#include "hostwire/decode.h"
 
 #include "base/mem.h"
 
@@ -27,35 +27,35 @@ static bool is_list(const struct node *v) {
     return true;
 }
 
-static bool store(const struct sim_field *f, const struct node *v, void *out) {
+static bool store(const struct wire_field *f, const struct node *v, void *out) {
     void *p = (char *)out + f->offset;
     uint64_t u;
     switch (f->type) {
-    case SIM_F_STR:
+    case WIRE_F_STR:
         *(str *)p = v->text;
         return v->type == NODE_STRING;
-    case SIM_F_U32:
+    case WIRE_F_U32:
         if (!node_u64(v, &u) || u > UINT32_MAX) {
             return false;
         }
         *(uint32_t *)p = (uint32_t)u;
         return true;
-    case SIM_F_U64:
+    case WIRE_F_U64:
         return node_u64(v, (uint64_t *)p);
-    case SIM_F_BOOL:
+    case WIRE_F_BOOL:
         *(bool *)p = v->boolean;
         return v->type == NODE_BOOL;
-    case SIM_F_MAP:
+    case WIRE_F_MAP:
         *(const struct node **)p = v;
         return is_map(v);
-    case SIM_F_LIST:
+    case WIRE_F_LIST:
         *(const struct node **)p = v;
         return is_list(v);
     }
     return false;
 }
 
-static bool field_of(const struct node *o, const struct sim_field *f, void *out) {
+static bool field_of(const struct node *o, const struct wire_field *f, void *out) {
     const struct node *found = NULL;
     for (uint32_t i = 0; i < o->n; i++) {
         if (str_is(o->members[i].key, f->name) ||
@@ -75,7 +75,8 @@ static bool field_of(const struct node *o, const struct sim_field *f, void *out)
     return store(f, found, out);
 }
 
-bool sim_decode(str body, const struct sim_field *fields, uint32_t n, void *out, struct arena *a) {
+bool wire_decode(str body, const struct wire_field *fields, uint32_t n, void *out,
+                 struct arena *a) {
     struct node *o;
     if (json_parse(body, a, &o, NULL) < 0 || o->type != NODE_OBJECT) {
         return false;
@@ -88,7 +89,7 @@ bool sim_decode(str body, const struct sim_field *fields, uint32_t n, void *out,
     return true;
 }
 
-bool sim_decode_map(str body, const struct node **ret, struct arena *a) {
+bool wire_decode_map(str body, const struct node **ret, struct arena *a) {
     struct node *o;
     if (json_parse(body, a, &o, NULL) < 0 || !is_map(o)) {
         return false;
@@ -97,12 +98,12 @@ bool sim_decode_map(str body, const struct node **ret, struct arena *a) {
     return true;
 }
 
-bool sim_decode_registries(str body, struct arena *a) {
-    static const struct sim_field fields[] = {
-        {.name = "username", .type = SIM_F_STR, .nullable = true},
-        {.name = "password", .type = SIM_F_STR, .nullable = true},
-        {.name = "token", .type = SIM_F_STR, .nullable = true},
-        {.name = "registryType", .type = SIM_F_STR},
+bool wire_decode_registries(str body, struct arena *a) {
+    static const struct wire_field fields[] = {
+        {.name = "username", .type = WIRE_F_STR, .nullable = true},
+        {.name = "password", .type = WIRE_F_STR, .nullable = true},
+        {.name = "token", .type = WIRE_F_STR, .nullable = true},
+        {.name = "registryType", .type = WIRE_F_STR},
     };
     struct node *o;
     if (json_parse(body, a, &o, NULL) < 0 || o->type != NODE_OBJECT) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim/wire.h"
+#include "hostwire/wire.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
  *
  * How hosts put things: the envelope of events and of replies, times, uptimes.
  */
-#ifndef TRELLIS_SIM_WIRE_H
-#define TRELLIS_SIM_WIRE_H
+#ifndef TRELLIS_HOSTWIRE_WIRE_H
+#define TRELLIS_HOSTWIRE_WIRE_H
 
 #include "base/str.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim/strs.h"
+#include "hostwire/strs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "simtest.h"
+#include "../cmocka_all.h"
 
-#include "sim/wire.h"
+#include "base/mem.h"
+#include "hostwire/wire.h"
 
 static void test_uptime(void **state) {
     static const struct {
