@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Calls of decide(): their subjects into requests, answers into verdicts. [thread] of http.h
+ * Calls of decide(): their subjects into requests, answers into verdicts. [thread] of curl_thread.h
  * unless it says otherwise.
  */
 #ifndef OPA_DECIDE_H
 #define OPA_DECIDE_H
 
-#include "http.h"
+#include "../../plugins/common/curl_thread.h"
+#include "opts.h"
 #include "watch.h"
 
 struct calls;

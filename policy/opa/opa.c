@@ -2,18 +2,20 @@
  *
  * policy/1 "opa": decisions of an Open Policy Agent, asked over its REST data API.
  *
- * The loop hands calls to the thread of http.h and forgets them; calls and watches live on that
- * thread, and operations are completed from it.
+ * The loop hands calls to the thread of curl_thread.h and forgets them; calls and watches live on
+ * that thread, and operations are completed from it.
  */
 #include <jansson.h>
 
+#include "../../plugins/common/curl_request.h"
 #include "../../plugins/common/xmem.h"
 #include "decide.h"
-#include "http_curl.h"
 
 struct trl_inst {
     const trl_host *host;
     struct opts opts;
+    struct http_header token;
+    struct http_conf server;
     struct http *http;
     struct watch *watch;
     struct calls *calls;
@@ -167,6 +169,25 @@ static trl_status check(trl_str config, trl_err *err) {
     return st;
 }
 
+static void tell_server(trl_inst *in) {
+    const struct opts *o = &in->opts;
+    in->token = (struct http_header){
+        .option = "token_file", .before = "Authorization: Bearer ", .file = o->token_file};
+    in->server = (struct http_conf){.name = "opa",
+                                    .agent = "trellis-policy-opa",
+                                    .url = o->url,
+                                    .unix_socket = o->unix_socket,
+                                    .ca = o->ca,
+                                    .cert = o->cert,
+                                    .key = o->key,
+                                    .headers = &in->token,
+                                    .n_headers = o->token_file ? 1 : 0,
+                                    .max_connections = o->max_connections,
+                                    .timeout_ms = o->timeout_ms,
+                                    .connect_timeout_ms = o->connect_timeout_ms,
+                                    .limit_option = "max_answer_bytes"};
+}
+
 static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_err *err) {
     struct opts o;
     trl_status st = opts_parse(config, &o, err);
@@ -177,7 +198,8 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     in = x_zalloc(sizeof(*in));
     in->host = h;
     in->opts = o;
-    in->http = http_create(h, &in->opts);
+    tell_server(in);
+    in->http = http_create(h, &in->server);
     if (!in->http) {
         opts_finish(&in->opts);
         free(in);
@@ -227,7 +249,7 @@ static int token_is_bare(const struct opts *o) {
 
 static void start(trl_inst *in, trl_op *op) {
     trl_err err = {.struct_size = sizeof(err)};
-    trl_status st = http_check_files(&in->opts, &err);
+    trl_status st = http_check_files(&in->server, &err);
     if (st == TRL_OK) {
         st = http_start(in->http, on_tick, on_thread_end, in, &err);
     }

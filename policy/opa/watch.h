@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Whether the rules changed: asks the server for its policies, or for the document revision_path,
- * every watch_ms while anybody wants to know. [thread] of http.h throughout.
+ * every watch_ms while anybody wants to know. [thread] of curl_thread.h throughout.
  */
 #ifndef OPA_WATCH_H
 #define OPA_WATCH_H
 
-#include "http.h"
+#include "../../plugins/common/curl_thread.h"
+#include "opts.h"
 
 struct watch;
 

@@ -1,71 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http_curl.h"
+#include "curl_request.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../../plugins/common/xmem.h"
+#include "xmem.h"
 
-#define TOKEN_MAX 16384
+#define VALUE_MAX 16384
 
-/* Token */
+/* Headers */
 
-static int is_token_char(char c) {
-    return c > ' ' && c < 0x7f;
+static int is_value_char(char c, int spaces) {
+    return (c > ' ' && c < 0x7f) || (spaces && c == ' ');
 }
 
 /* Reads the file; *n is the length without space at the end. Never more than cap. */
-static trl_status read_token(const char *path, char *to, size_t cap, size_t *n, trl_err *err) {
+static trl_status read_value(const struct http_header *h, char *to, size_t cap, size_t *n,
+                             trl_err *err) {
     ssize_t got = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(h->file, O_RDONLY | O_CLOEXEC);
     *n = 0;
     if (fd < 0) {
-        return trl_errf(err, TRL_E_INVALID, "token_file %s: %s", path, strerror(errno));
+        return trl_errf(err, TRL_E_INVALID, "%s %s: %s", h->option, h->file, strerror(errno));
     }
     while (*n < cap && (got = read(fd, to + *n, cap - *n)) > 0) {
         *n += (size_t)got;
     }
     if (got < 0) {
-        trl_errf(err, TRL_E_INVALID, "token_file %s: %s", path, strerror(errno));
+        trl_errf(err, TRL_E_INVALID, "%s %s: %s", h->option, h->file, strerror(errno));
         close(fd);
         return TRL_E_INVALID;
     }
     close(fd);
     if (*n == cap) {
-        return trl_errf(err, TRL_E_INVALID, "token_file %s: longer than a token can be", path);
+        return trl_errf(err, TRL_E_INVALID, "%s %s: longer than a token can be", h->option,
+                        h->file);
     }
     while (*n > 0 && (to[*n - 1] == '\n' || to[*n - 1] == '\r' || to[*n - 1] == ' ')) {
         --*n;
     }
     for (size_t i = 0; i < *n; i++) {
-        if (!is_token_char(to[i])) {
+        if (!is_value_char(to[i], h->spaces)) {
             return trl_errf(err, TRL_E_INVALID,
-                            "token_file %s: more than one line, or characters no token has", path);
+                            "%s %s: more than one line, or characters no token has", h->option,
+                            h->file);
         }
     }
-    return *n ? TRL_OK : trl_errf(err, TRL_E_INVALID, "token_file %s: it is empty", path);
+    return *n ? TRL_OK : trl_errf(err, TRL_E_INVALID, "%s %s: it is empty", h->option, h->file);
 }
 
 static struct curl_slist *add_header(struct curl_slist *list, const char *line) {
     return x_checked(curl_slist_append(list, line));
 }
 
-static trl_status add_token(const struct opts *o, struct curl_slist **list, trl_err *err) {
-    static const char before[] = "Authorization: Bearer ";
-    char line[sizeof(before) + TOKEN_MAX];
-    size_t n, k = sizeof(before) - 1;
-    trl_status st;
-    if (!o->token_file) {
-        return TRL_OK;
+static trl_status add_configured(const struct http_header *h, struct curl_slist **list,
+                                 trl_err *err) {
+    size_t k = strlen(h->before), n = h->value ? strlen(h->value) : VALUE_MAX;
+    char *line = x_alloc(k + n + 1);
+    trl_status st = TRL_OK;
+    memcpy(line, h->before, k);
+    if (h->value) {
+        memcpy(line + k, h->value, n);
+    } else {
+        st = read_value(h, line + k, VALUE_MAX, &n, err);
     }
-    memcpy(line, before, k);
-    st = read_token(o->token_file, line + k, TOKEN_MAX, &n, err);
     if (st == TRL_OK) {
         line[k + n] = '\0';
         *list = add_header(*list, line);
     }
-    explicit_bzero(line, sizeof(line));
+    explicit_bzero(line, k + n);
+    free(line);
+    return st;
+}
+
+static trl_status add_all_configured(const struct http_conf *c, struct curl_slist **list,
+                                     trl_err *err) {
+    trl_status st = TRL_OK;
+    for (uint32_t i = 0; st == TRL_OK && i < c->n_headers; i++) {
+        st = add_configured(&c->headers[i], list, err);
+    }
     return st;
 }
 
@@ -94,20 +108,20 @@ static size_t on_bytes(char *p, size_t size, size_t n, void *arg) {
     return more;
 }
 
-static void set_tls(CURL *easy, const struct opts *o) {
-    if (o->ca) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca);
+static void set_tls(CURL *easy, const struct http_conf *c) {
+    if (c->ca) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
-    if (o->cert) {
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, o->cert);
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, o->key);
+    if (c->cert) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, c->cert);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, c->key);
     }
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
 /* What keeps a request to this server and to this protocol, whatever it answers. */
-static void set_limits(CURL *easy, const struct opts *o, const struct http_req *r,
+static void set_limits(CURL *easy, const struct http_conf *c, const struct http_req *r,
                        int64_t timeout_ms) {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -117,39 +131,44 @@ static void set_limits(CURL *easy, const struct opts *o, const struct http_req *
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->limit);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                     (long)(timeout_ms < o->timeout_ms ? timeout_ms : o->timeout_ms));
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
+                     (long)(timeout_ms < c->timeout_ms ? timeout_ms : c->timeout_ms));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
-trl_status http_prepare(CURL *easy, const struct opts *o, struct http_req *r, int64_t timeout_ms,
-                        trl_err *err) {
+trl_status http_prepare(CURL *easy, const struct http_conf *c, struct http_req *r,
+                        int64_t timeout_ms, trl_err *err) {
     struct curl_slist *list = add_header(NULL, "Accept: application/json");
-    size_t n = strlen(o->url) + strlen(r->path) + 1;
-    trl_status st = add_token(o, &list, err);
+    size_t n = strlen(c->url) + strlen(r->path) + 1;
+    trl_status st = add_all_configured(c, &list, err);
     char *url;
     r->headers = list;
     if (st != TRL_OK) {
         return st;
     }
     url = x_alloc(n);
-    snprintf(url, n, "%s%s", o->url, r->path);
+    snprintf(url, n, "%s%s", c->url, r->path);
     curl_easy_setopt(easy, CURLOPT_URL, url); /* copied */
     free(url);
-    set_limits(easy, o, r, timeout_ms);
-    set_tls(easy, o);
-    if (o->unix_socket) {
-        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
+    set_limits(easy, c, r, timeout_ms);
+    set_tls(easy, c);
+    if (c->unix_socket) {
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
     }
     if (r->body) {
         list = add_header(add_header(list, "Content-Type: application/json"), "Expect:");
+        if (r->encoding) {
+            char line[64];
+            snprintf(line, sizeof(line), "Content-Encoding: %s", r->encoding);
+            list = add_header(list, line);
+        }
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
     }
     r->trouble[0] = '\0';
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "trellis-policy-opa");
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, c->agent);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->trouble);
@@ -165,6 +184,8 @@ struct outcome {
     const char *what, *remedy;
 };
 
+#define LIMIT NULL /* the option that names the limit */
+
 static const struct outcome outcomes[] = {
     {CURLE_COULDNT_RESOLVE_HOST, TRL_E_UNAVAIL, "its host name has no address", ""},
     {CURLE_COULDNT_CONNECT, TRL_E_UNAVAIL, "no connection", ""},
@@ -173,9 +194,8 @@ static const struct outcome outcomes[] = {
     {CURLE_RECV_ERROR, TRL_E_UNAVAIL, "the connection broke", ""},
     {CURLE_PARTIAL_FILE, TRL_E_UNAVAIL, "the connection ended within the answer", ""},
     {CURLE_OPERATION_TIMEDOUT, TRL_E_TIMEOUT, "no answer in time", ""},
-    {CURLE_WRITE_ERROR, TRL_E_INTERNAL, "the answer is longer than allowed", " (max_answer_bytes)"},
-    {CURLE_FILESIZE_EXCEEDED, TRL_E_INTERNAL, "the answer is longer than allowed",
-     " (max_answer_bytes)"},
+    {CURLE_WRITE_ERROR, TRL_E_INTERNAL, "the answer is longer than allowed", LIMIT},
+    {CURLE_FILESIZE_EXCEEDED, TRL_E_INTERNAL, "the answer is longer than allowed", LIMIT},
     {CURLE_PEER_FAILED_VERIFICATION, TRL_E_DENIED, "its certificate is not trusted",
      "; check tls.ca and the host in url"},
     {CURLE_SSL_CONNECT_ERROR, TRL_E_UNAVAIL, "TLS cannot be agreed on",
@@ -205,13 +225,14 @@ static void tame(char *s) {
     }
 }
 
-void http_outcome(const struct opts *o, struct http_req *r, CURLcode code, struct http_answer *a,
-                  char *why, size_t cap) {
+void http_outcome(const struct http_conf *c, struct http_req *r, CURLcode code,
+                  struct http_answer *a, char *why, size_t cap) {
     const struct outcome *known = find_outcome(code);
     const char *own = r->trouble[0] ? r->trouble : curl_easy_strerror(code);
+    char limit[64];
     curl_off_t after_s = 0;
+    curl_easy_getinfo((CURL *)r->easy, CURLINFO_RESPONSE_CODE, &a->status);
     if (code == CURLE_OK) {
-        curl_easy_getinfo((CURL *)r->easy, CURLINFO_RESPONSE_CODE, &a->status);
         curl_easy_getinfo((CURL *)r->easy, CURLINFO_RETRY_AFTER, &after_s);
         a->retry_after_ms = after_s > 0 && after_s < 86400 ? (uint32_t)after_s * 1000 : 0;
         a->body = r->got ? r->got : "";
@@ -219,8 +240,12 @@ void http_outcome(const struct opts *o, struct http_req *r, CURLcode code, struc
         return;
     }
     a->st = known ? known->st : TRL_E_UNAVAIL;
-    snprintf(why, cap, "%s: %s%s: %s", o->url, known ? known->what : "the request failed",
-             known ? known->remedy : "", own);
+    snprintf(limit, sizeof(limit), " (%s)", c->limit_option);
+    snprintf(why, cap, "%s: %s%s: %s", c->url, known ? known->what : "the request failed",
+             !known          ? ""
+             : known->remedy ? known->remedy
+                             : limit,
+             own);
     tame(why);
     a->why = why;
 }
@@ -232,9 +257,12 @@ static trl_status check_file(const char *what, const char *path, trl_err *err) {
     return TRL_OK;
 }
 
-trl_status http_check_files(const struct opts *o, trl_err *err) {
-    trl_status st = check_file("tls.ca", o->ca, err);
-    st = st == TRL_OK ? check_file("tls.cert", o->cert, err) : st;
-    st = st == TRL_OK ? check_file("tls.key", o->key, err) : st;
-    return st == TRL_OK ? check_file("token_file", o->token_file, err) : st;
+trl_status http_check_files(const struct http_conf *c, trl_err *err) {
+    trl_status st = check_file("tls.ca", c->ca, err);
+    st = st == TRL_OK ? check_file("tls.cert", c->cert, err) : st;
+    st = st == TRL_OK ? check_file("tls.key", c->key, err) : st;
+    for (uint32_t i = 0; st == TRL_OK && i < c->n_headers; i++) {
+        st = check_file(c->headers[i].option, c->headers[i].file, err);
+    }
+    return st;
 }

@@ -4,14 +4,39 @@
  * can hold up another or the loop. What an instance knows about its calls lives on this thread too.
  * [thread] is this one; times are in ns of the host's clock.
  */
-#ifndef OPA_HTTP_H
-#define OPA_HTTP_H
+#ifndef PLUGINS_COMMON_CURL_THREAD_H
+#define PLUGINS_COMMON_CURL_THREAD_H
 
-#include "opts.h"
+#include <trellis/helper.h>
 
 struct http;
 
-/* What came of a request. st is TRL_OK for every complete HTTP answer, whatever its status. */
+/* A header of every request; value or file is set. The file is read at every request. */
+struct http_header {
+    const char *option; /* as messages name it: "token_file" */
+    const char *before; /* "Authorization: Bearer " */
+    const char *value, *file;
+    int spaces; /* the file's text may have some within it */
+};
+
+/* Which server, and how. Strings may be NULL where nothing is configured, but for the first three
+ * and limit_option. */
+struct http_conf {
+    const char *name;  /* begins log lines: "opa" */
+    const char *agent; /* the User-Agent */
+    const char *url;   /* without a '/' at its end */
+    const char *unix_socket, *ca, *cert, *key;
+    const struct http_header *headers;
+    uint32_t n_headers;
+    uint32_t max_connections; /* at most HTTP_CONNECTIONS_MAX */
+    int64_t timeout_ms, connect_timeout_ms;
+    const char *limit_option; /* what a message about too long an answer names */
+};
+
+#define HTTP_CONNECTIONS_MAX 64u
+
+/* What came of a request. st is TRL_OK for every complete HTTP answer, whatever its status; the
+ * status of one that did not end is told, too (0: none came). */
 struct http_answer {
     trl_status st;
     const char *why; /* st != TRL_OK: what happened, for people; no newline */
@@ -27,7 +52,8 @@ struct http_req {
     char *path; /* "/v1/data/..." */
     char *body; /* NULL: a GET */
     size_t body_len;
-    size_t limit; /* longest answer */
+    const char *encoding; /* of the body: "gzip"; static. NULL: none */
+    size_t limit;         /* longest answer */
     int64_t deadline_ns;
     void (*on_done)(struct http_req *r, const struct http_answer *a); /* [thread] once */
 
@@ -43,8 +69,8 @@ struct http_facts {
     char failure[256]; /* the last; "" since the last success */
 };
 
-/* o is borrowed for its life. NULL: out of memory. */
-struct http *http_create(const trl_host *h, const struct opts *o);
+/* c is borrowed for its life. NULL: out of memory. */
+struct http *http_create(const trl_host *h, const struct http_conf *c);
 /* [loop] tick: called on the thread at every turn; it returns when it wants to be called again
  * (INT64_MAX: no matter). on_thread_end: the last thing that runs on the thread. */
 trl_status http_start(struct http *h, int64_t (*tick)(void *arg, int64_t now_ns),

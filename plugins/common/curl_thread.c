@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http.h"
+#include "curl_thread.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
 #include <signal.h>
 
-#include "../../plugins/common/xmem.h"
-#include "http_curl.h"
+#include "curl_request.h"
+#include "xmem.h"
 
 #define NEVER          INT64_MAX
 #define LONGEST_NAP_MS 60000
@@ -19,7 +19,7 @@ struct job {
 
 struct http {
     const trl_host *host;
-    const struct opts *opts;
+    const struct http_conf *conf;
     CURLM *multi;
     pthread_t thread;
     int has_thread;
@@ -37,7 +37,7 @@ struct http {
     struct http_req *waiting, *waiting_last; /* for a free place among those under way */
     struct http_req *active;
     uint32_t n_active;
-    CURL *idle[64]; /* as many as max_connections can be */
+    CURL *idle[HTTP_CONNECTIONS_MAX];
     uint32_t n_idle;
 };
 
@@ -45,10 +45,10 @@ static int64_t now_of(const struct http *h) {
     return h->host->now_ns(h->host->ctx);
 }
 
-struct http *http_create(const trl_host *host, const struct opts *o) {
+struct http *http_create(const trl_host *host, const struct http_conf *c) {
     struct http *h = x_zalloc(sizeof(*h));
     h->host = host;
-    h->opts = o;
+    h->conf = c;
     h->jobs_last = &h->jobs;
     curl_global_init(CURL_GLOBAL_DEFAULT); /* counted; safe beside other users since 7.84 */
     h->multi = curl_multi_init();
@@ -58,8 +58,8 @@ struct http *http_create(const trl_host *host, const struct opts *o) {
         return NULL;
     }
     pthread_mutex_init(&h->lock, NULL);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)o->max_connections);
-    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)o->max_connections);
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)c->max_connections);
+    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->max_connections);
     return h;
 }
 
@@ -93,7 +93,7 @@ void http_failed(struct http *h, const char *why) {
     first = h->facts.failure[0] == '\0';
     snprintf(h->facts.failure, sizeof(h->facts.failure), "%s", *why ? why : "failed");
     pthread_mutex_unlock(&h->lock);
-    trl_logf(h->host, first ? TRL_LOG_WARN : TRL_LOG_DEBUG, "opa: %s", why);
+    trl_logf(h->host, first ? TRL_LOG_WARN : TRL_LOG_DEBUG, "%s: %s", h->conf->name, why);
 }
 
 void http_worked(struct http *h) {
@@ -103,7 +103,7 @@ void http_worked(struct http *h) {
     h->facts.failure[0] = '\0';
     pthread_mutex_unlock(&h->lock);
     if (first) {
-        trl_logf(h->host, TRL_LOG_INFO, "opa: %s answers again", h->opts->url);
+        trl_logf(h->host, TRL_LOG_INFO, "%s: %s answers again", h->conf->name, h->conf->url);
     }
 }
 
@@ -199,7 +199,7 @@ void http_drop(struct http *h, struct http_req *r) {
 static void begin(struct http *h, struct http_req *r, int64_t now) {
     struct trl_err err = {.struct_size = sizeof(err)};
     CURL *easy = h->n_idle ? h->idle[--h->n_idle] : x_checked(curl_easy_init());
-    trl_status st = http_prepare(easy, h->opts, r, (r->deadline_ns - now) / 1000000, &err);
+    trl_status st = http_prepare(easy, h->conf, r, (r->deadline_ns - now) / 1000000, &err);
     if (st == TRL_OK && curl_multi_add_handle(h->multi, easy) != CURLM_OK) {
         st = trl_errf(&err, TRL_E_INTERNAL, "the request cannot be begun");
     }
@@ -219,7 +219,7 @@ static void begin(struct http *h, struct http_req *r, int64_t now) {
 }
 
 static void begin_some(struct http *h, int64_t now) {
-    while (h->waiting && h->n_active < h->opts->max_connections) {
+    while (h->waiting && h->n_active < h->conf->max_connections) {
         struct http_req *r = h->waiting;
         if (r->deadline_ns - now < 1000000) {
             finish_why(h, r, TRL_E_TIMEOUT, "no time is left to ask");
@@ -256,7 +256,7 @@ static void hear(struct http *h, const CURLMsg *m) {
     pthread_mutex_lock(&h->lock);
     h->facts.connections += (uint64_t)fresh;
     pthread_mutex_unlock(&h->lock);
-    http_outcome(h->opts, r, m->data.result, &a, why, sizeof(why));
+    http_outcome(h->conf, r, m->data.result, &a, why, sizeof(why));
     finish(h, r, &a);
 }
 
