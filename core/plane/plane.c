@@ -208,7 +208,8 @@ static void on_driver(void *arg, trl_status st, const trl_err *e) {
 static int start_driver(struct plane *p) {
     const struct plugin_choice *c = &p->env.config->drivers[0];
     struct plug_iface ifaces[] = {{TRL_HOST_TRANSPORT_V1, &bus_host_iface, p->bus},
-                                  {TRL_HOST_OBSERVE_V1, &lattices_observe_iface, p}};
+                                  {TRL_HOST_OBSERVE_V1, &lattices_observe_iface, p},
+                                  {TRL_HOST_SECRET_READ_V1, &secret_reads_iface, p->secret_reads}};
     struct err e = ERR_INIT;
     struct plugin_choice with = *c;
     struct config scratch = {.arena = ARENA_INIT};
@@ -299,6 +300,11 @@ static void on_gates(void *arg) {
                           .keep_journal = !str_is(p->env.config->transport.name, "nats"),
                           .arg = p};
     p->api = api_create(&api);
+    struct secret_reads_env reads = {.loop = p->env.loop,
+                                     .log = p->env.log,
+                                     .policy = gates_policy(p->gates),
+                                     .secrets = gates_secrets(p->gates)};
+    p->secret_reads = secret_reads_create(&reads);
     start_driver(p);
 }
 

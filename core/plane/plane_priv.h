@@ -9,6 +9,7 @@
 #include "plane/plane.h"
 #include "plug/kv.h"
 #include "serve/policy_service.h"
+#include "serve/secret_read.h"
 #include "serve/secrets_service.h"
 
 struct lattice_slot {
@@ -35,6 +36,7 @@ struct plane {
     struct gates *gates;
     struct policy_service *policy_service;   /* NULL: none */
     struct secrets_service *secrets_service; /* NULL: none */
+    struct secret_reads *secret_reads;       /* for the driver; NULL: not yet */
     struct api *api;
     struct measure *measure;
     struct extensions *extensions; /* NULL: none, or not yet */

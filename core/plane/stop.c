@@ -63,6 +63,7 @@ static void stop_store(void *arg) {
         return;
     }
     plug_inst_destroy(p->driver);
+    secret_reads_destroy(p->secret_reads);
     gates_stop(p->gates, gates_stopped, p);
 }
 
@@ -93,6 +94,7 @@ void plane_teardown(struct plane *p) {
     p->measure = NULL;
     policy_service_destroy(p->policy_service);
     secrets_service_destroy(p->secrets_service);
+    secret_reads_finish(p->secret_reads);
     gates_finish(p->gates);
     if (p->driver) {
         plug_inst_stop(p->driver, stop_store, p);

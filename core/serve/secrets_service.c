@@ -12,7 +12,9 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
 #include "plug/loop.h"
+#include "serve/secret_subject.h"
 #include "serve/secrets_request.h"
 #include "sjson.h"
 
@@ -69,7 +71,7 @@ static size_t put(char *to, size_t at, const char *text) {
  * is no UTF-8 travels as bytes. Returns its length. */
 static size_t write_secret(char *to, const struct secret_found *f) {
     str v = guarded_bytes(f->value);
-    bool binary = (f->flags & TRL_SECRET_BINARY) || !sjson_utf8(v.ptr, v.len);
+    bool binary = (f->flags & TRL_SECRET_BINARY) || utf8_check(v) < v.len;
     size_t at = put(to, 0, "{\"secret\":{\"version\":"), n = 0;
     sjson_encode(f->version.ptr, f->version.len, to + at, &n);
     at = put(to, at + n, ",\"string_secret\":");
@@ -199,48 +201,21 @@ static void on_ruling(void *arg, struct ruling *const *rulings) {
     buf_finish(&text);
 }
 
-static void write_some(struct jw *w, const char *key, str value) {
-    if (value.len) {
-        jw_kv(w, key, value);
-    }
-}
-
 static void write_subject(const struct getting *g, struct buf *out) {
     const struct secrets_get *x = &g->get;
-    struct jw w;
-    jw_init(&w, out, false);
-    jw_object(&w);
-    jw_kv(&w, "point", STR("secret"));
-    jw_key(&w, "caller");
-    jw_object(&w);
-    jw_kv(&w, "id", str_c(x->host.sub));
-    jw_kv(&w, "via", STR("host"));
-    jw_end_object(&w);
-    write_some(&w, "app", x->app);
-    jw_key(&w, "entity");
-    jw_object(&w);
-    jw_kv(&w, "kind", x->entity.sub[0] == 'V' ? STR("provider") : STR("component"));
-    jw_kv(&w, "subject", str_c(x->entity.sub));
-    jw_kv(&w, "issuer", str_c(x->entity.iss));
-    write_some(&w, "name", str_c(x->entity.name));
-    jw_end_object(&w);
-    jw_key(&w, "host");
-    jw_object(&w);
-    jw_kv(&w, "id", str_c(x->host.sub));
-    jw_kv(&w, "issuer", str_c(x->host.iss));
-    jw_end_object(&w);
-    jw_key(&w, "secret");
-    jw_object(&w);
-    jw_kv(&w, "backend", g->at->backend->name);
-    jw_kv(&w, "key", x->key);
-    write_some(&w, "field", x->field);
-    write_some(&w, "version", x->version);
-    jw_end_object(&w);
-    if (x->properties.len) {
-        jw_key(&w, "properties");
-        jw_raw(&w, x->properties);
-    }
-    jw_end_object(&w);
+    const struct secret_subject subject = {.host_id = str_c(x->host.sub),
+                                           .host_issuer = str_c(x->host.iss),
+                                           .provider = x->entity.sub[0] == 'V',
+                                           .entity = str_c(x->entity.sub),
+                                           .entity_issuer = str_c(x->entity.iss),
+                                           .entity_name = str_c(x->entity.name),
+                                           .app = x->app,
+                                           .backend = g->at->backend->name,
+                                           .key = x->key,
+                                           .field = x->field,
+                                           .version = x->version,
+                                           .properties = x->properties};
+    secret_subject_write(&subject, out);
 }
 
 static void judge(struct getting *g) {

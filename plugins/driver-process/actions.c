@@ -6,10 +6,9 @@
 #include "report.h"
 #include "unit.h"
 
-/* Secrets reach processes as files, which this driver gets from nobody yet: a reference in the
- * environment would be worse than a refusal. */
-static int names_secret(const trl_action *a) {
-    for (uint32_t i = 0; i < a->n_config_names; i++) {
+/* A reference in the environment would be worse than a refusal. */
+static int lacks_secrets(const struct trl_inst *d, const trl_action *a) {
+    for (uint32_t i = 0; i < a->n_config_names && !d->secret_read; i++) {
         if (trl_str_starts(a->config_names[i], STR_LIT("SECRET_"))) {
             return 1;
         }
@@ -20,9 +19,8 @@ static int names_secret(const trl_action *a) {
 static struct want *wanted(struct trl_inst *d, trl_op *op, uint32_t kind, const trl_action *a) {
     char why[320];
     struct want *w = NULL;
-    if (names_secret(a)) {
-        snprintf(why, sizeof(why),
-                 "it names a secret, and this driver cannot hand secrets to processes yet");
+    if (lacks_secrets(d, a)) {
+        snprintf(why, sizeof(why), "it names a secret, and nobody gives this driver any");
     } else {
         w = want_of(kind, a->image, a->config_names, a->n_config_names, a->annotations,
                     a->n_annotations, a->body, why, sizeof(why));

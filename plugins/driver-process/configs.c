@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../common/xmem.h"
 #include "links.h"
+#include "secrets.h"
 
 static int by_key(const void *a, const void *b) {
     return trl_str_cmp(((const trl_label *)a)->key, ((const trl_label *)b)->key);
@@ -18,6 +19,10 @@ uint64_t config_hash(const json_t *map) {
     uint64_t h = trl_config_hash(l, (uint32_t)n);
     free(l);
     return h;
+}
+
+uint64_t configs_hash_of(const struct trl_inst *d, const char *name) {
+    return secret_is(name) ? secret_hash(d, name) : config_hash(json_object_get(d->configs, name));
 }
 
 void configs_report(struct trl_inst *d, const trl_str *names, uint32_t n) {

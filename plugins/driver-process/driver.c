@@ -40,6 +40,9 @@ static const char schema[] =
     "\"a control group (v2) delegated to trellis, for limits\"},"
     "\"path\":{\"type\":\"string\",\"default\":\"" SAFE_PATH "\",\"description\":"
     "\"PATH of the processes\"},"
+    "\"secrets_dir\":{\"type\":\"string\",\"default\":\"\",\"description\":"
+    "\"a directory on a tmpfs for secrets; empty: one is found; none: sealed descriptors "
+    "instead\"},"
     "\"stop_timeout_ms\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":3600000,"
     "\"default\":10000,\"description\":\"from SIGTERM to SIGKILL\"},"
     "\"log_bytes\":{\"type\":\"integer\",\"minimum\":4096,\"default\":10485760,\"description\":"
@@ -88,6 +91,7 @@ static trl_status read_options(struct options *o, trl_str config, trl_err *err) 
     o->state_dir = text_or(j, "state_dir", default_state_dir);
     o->keeper = text_or(j, "keeper", default_keeper);
     o->cgroup = text_or(j, "cgroup", NULL);
+    o->secrets_dir = text_or(j, "secrets_dir", NULL);
     o->path = text_dup(trl_cstr(j_str(j, "path", SAFE_PATH)));
     o->labels = json_is_object(json_object_get(j, "labels"))
                     ? json_deep_copy(json_object_get(j, "labels"))
@@ -105,6 +109,11 @@ static trl_status read_options(struct options *o, trl_str config, trl_err *err) 
     }
     if (st == TRL_OK && o->state_dir[0] != '/') {
         st = trl_errf(err, TRL_E_INVALID, "state_dir: \"%s\" is no absolute path", o->state_dir);
+    } else if (st == TRL_OK && o->secrets_dir[0] && o->secrets_dir[0] != '/' &&
+               strcmp(o->secrets_dir, "none") != 0) {
+        st = trl_errf(err, TRL_E_INVALID,
+                      "secrets_dir: \"%s\" is neither \"none\" nor an absolute path",
+                      o->secrets_dir);
     } else if (st == TRL_OK && !o->lattice[0]) {
         st = trl_errf(err, TRL_E_INVALID, "lattice: a name is needed");
     }
@@ -118,6 +127,7 @@ static void options_finish(struct options *o) {
     free(o->keeper);
     free(o->cgroup);
     free(o->path);
+    free(o->secrets_dir);
     json_decref(o->labels);
 }
 
@@ -140,6 +150,9 @@ static void destroy(trl_inst *d) {
     json_decref(d->configs);
     json_decref(d->links);
     json_decref(d->own_labels);
+    if (d->secret_place) {
+        rmdir(d->secret_place); /* when nothing runs any more that has any */
+    }
     if (d->state_fd >= 0) {
         close(d->state_fd);
     }
@@ -148,6 +161,7 @@ static void destroy(trl_inst *d) {
     }
     free(d->host_id);
     free(d->host_name);
+    free(d->secret_place);
     options_finish(&d->set);
     free(d);
 }
@@ -159,6 +173,8 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     d->observe = h->get_interface(h->ctx, TRL_HOST_OBSERVE_V1);
     d->loop = h->get_interface(h->ctx, TRL_HOST_LOOP_V1);
     d->work = h->get_interface(h->ctx, TRL_HOST_WORK_V1);
+    d->secret = h->get_interface(h->ctx, TRL_HOST_SECRET_V1);
+    d->secret_read = h->get_interface(h->ctx, TRL_HOST_SECRET_READ_V1);
     d->configs = json_object();
     d->links = json_array();
     d->own_labels = json_object();

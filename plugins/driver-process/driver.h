@@ -22,7 +22,7 @@ struct later;
 struct start;
 
 struct options { /* from the configuration; strings are owned */
-    char *lattice, *state_dir, *keeper, *cgroup, *path;
+    char *lattice, *state_dir, *keeper, *cgroup, *path, *secrets_dir;
     json_t *labels;       /* owned; operator's own, by configuration */
     int stop_all;         /* when the driver stops, so does everything it runs */
     int64_t unclaimed_ms; /* keepers end so long after their manager; 0: never */
@@ -34,10 +34,13 @@ struct trl_inst {
     const trl_host_observe_v1 *observe;
     const trl_host_loop_v1 *loop;
     const trl_host_work_v1 *work;
+    const trl_host_secret_v1 *secret;
+    const trl_host_secret_read_v1 *secret_read; /* NULL: nobody gives us secrets */
     struct options set;
     struct io *io;
     char *host_id, *host_name;  /* owned; known once started */
     int state_fd, lock_fd;      /* -1: not open */
+    char *secret_place;         /* owned; on a tmpfs; NULL: secrets are descriptors */
     json_t *own_labels;         /* owned; put by LABEL_PUT */
     json_t *configs;            /* owned; name -> {key: value} */
     json_t *links;              /* owned; array of link objects: links.h */

@@ -8,6 +8,7 @@
 #include "links.h"
 #include "report.h"
 #include "run.h"
+#include "secret_files.h"
 #include "state.h"
 
 #define ADOPT_NS (5 * NS_PER_S) /* a keeper that does not answer in this time is left out */
@@ -16,7 +17,7 @@ struct start {
     struct job job;
     trl_op *op;
     uint64_t seed[4];
-    char *path;
+    char *path, *place; /* place: for secrets */
     struct found found;
     struct wake patience;
 };
@@ -51,6 +52,7 @@ static void adopt(struct trl_inst *d, const json_t *meta) {
     r->id = text_dup(trl_cstr(id));
     r->want = w;
     r->fp = strtoull(j_str(meta, "fp", "0"), NULL, 16);
+    r->secrets = strtoull(j_str(meta, "secrets", "0"), NULL, 16);
     r->check_address =
         j_str(meta, "check", NULL) ? text_dup(trl_cstr(j_str(meta, "check", ""))) : NULL;
     r->next = u->runs;
@@ -58,6 +60,7 @@ static void adopt(struct trl_inst *d, const json_t *meta) {
     if (run_adopt(r) < 0) {
         trl_logf(d->host, TRL_LOG_WARN, "%s: a process ended while nobody managed it", unit);
         runs_remove(d->state_fd, id, 1);
+        secret_remove(d->secret_place, id);
         run_free(r);
     }
 }
@@ -121,9 +124,25 @@ static void on_patience(void *arg) {
     driver_progress(arg);
 }
 
+static int is_live(void *arg, const char *run) {
+    return runs_live(((struct found *)arg)->state_fd, run);
+}
+
 static void read_it(struct job *j) {
     struct start *s = (struct start *)(void *)j;
-    state_open(s->path, s->seed, &s->found);
+    struct found *f = &s->found;
+    const char *wanted = j->d->set.secrets_dir;
+    state_open(s->path, s->seed, f);
+    if (!f->error[0] && strcmp(wanted, "none") != 0) {
+        char why[256];
+        s->place = secret_place(wanted, s->path, why, sizeof(why));
+        if (!s->place && why[0]) {
+            snprintf(f->error, sizeof(f->error), "secrets_dir: %s", why);
+        }
+    }
+    if (s->place) {
+        secret_sweep(s->place, is_live, f);
+    }
 }
 
 static void on_read(struct job *j) {
@@ -135,6 +154,7 @@ static void on_read(struct job *j) {
     if (f->error[0]) {
         op_refuse(d, s->op, TRL_E_UNAVAIL, "%s", f->error);
         found_finish(f);
+        free(s->place);
         free(s->path);
         free(s);
         return;
@@ -142,6 +162,7 @@ static void on_read(struct job *j) {
     d->state_fd = f->state_fd;
     d->lock_fd = f->lock_fd;
     d->host_id = f->host_id;
+    d->secret_place = s->place;
     json_decref(d->configs);
     json_decref(d->links);
     json_decref(d->own_labels);
@@ -153,7 +174,7 @@ static void on_read(struct job *j) {
         if (!json_is_true(json_object_get(meta, "ended"))) {
             adopt(d, meta);
         } else {
-            runs_prune(d, j_str(meta, "unit", ""), NULL, 2);
+            runs_prune(d, j_str(meta, "unit", ""), NULL, 0, 2);
         }
     }
     json_decref(f->runs);

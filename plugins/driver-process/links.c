@@ -6,6 +6,7 @@
 #include "../common/xmem.h"
 #include "listen.h"
 #include "report.h"
+#include "secrets.h"
 
 #define ANY_PORT "127.0.0.1:0"
 
@@ -159,7 +160,7 @@ static uint64_t hash_configs(const struct trl_inst *d, uint64_t h, const json_t 
     const json_t *v;
     json_array_foreach(list, i, v) {
         const char *name = json_string_value(v) ? json_string_value(v) : "";
-        uint64_t c = config_hash(json_object_get(d->configs, name));
+        uint64_t c = configs_hash_of(d, name);
         h = trl_hash_more(text_hash(h, name), &c, sizeof(c));
     }
     return h;
@@ -213,7 +214,8 @@ void links_env(const struct trl_inst *d, const char *unit, json_t *env) {
         json_array_foreach(json_object_get(l, source ? "source_config" : "target_config"), k, v) {
             const char *key, *config = json_string_value(v) ? json_string_value(v) : "";
             json_t *value;
-            json_object_foreach(json_object_get(d->configs, config), key, value) {
+            json_t *map = secret_is(config) ? NULL : json_object_get(d->configs, config);
+            json_object_foreach(map, key, value) {
                 char *part = env_name(key);
                 put_env(env, name, part, json_string_value(value));
                 free(part);

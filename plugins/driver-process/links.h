@@ -23,6 +23,8 @@ int links_target(const struct trl_inst *d, const char *unit, const char *listene
 void configs_apply(struct trl_inst *d, trl_op *op, const trl_action *a);
 void configs_report(struct trl_inst *d, const trl_str *names, uint32_t n);
 uint64_t config_hash(const json_t *map);
+/* What a configuration of this name makes of a process: its contents; of a secret: secrets.h. */
+uint64_t configs_hash_of(const struct trl_inst *d, const char *name);
 
 /* "a b-c" -> "A_B_C", for names of variables; owned. */
 char *env_name(const char *text);

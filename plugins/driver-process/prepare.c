@@ -9,8 +9,10 @@
 #include "links.h"
 #include "listen.h"
 #include "report.h"
+#include "secrets.h"
 
-#define HIGH_FD 64 /* above those a keeper gets */
+#define FIRST_FD 3  /* of what a process gets besides its standard streams */
+#define HIGH_FD  64 /* above those a keeper gets */
 
 __attribute__((format(printf, 2, 3))) static void line(struct spawn *s, const char *fmt, ...) {
     char *text;
@@ -41,7 +43,8 @@ static json_t *merged_config(const struct run *r) {
     size_t i;
     const json_t *name;
     json_array_foreach(json_object_get(r->want->j, "configs"), i, name) {
-        json_object_update(all, json_object_get(r->unit->d->configs, json_string_value(name)));
+        const char *c = json_string_value(name) ? json_string_value(name) : "";
+        json_object_update(all, secret_is(c) ? NULL : json_object_get(r->unit->d->configs, c));
     }
     return all;
 }
@@ -59,6 +62,9 @@ static void environment(struct spawn *s, const struct run *r, const json_t *conf
         free(name);
     }
     links_env(d, r->unit->id, env);
+    if (s->secrets) {
+        secrets_env(s->secrets, FIRST_FD + s->n_fds, env);
+    }
     json_object_set_new(env, "TRELLIS_UNIT", json_string(r->unit->id));
     json_object_set_new(env, "TRELLIS_LATTICE", json_string(d->set.lattice));
     json_object_set_new(env, "TRELLIS_INSTANCE", json_string(r->id));
@@ -160,6 +166,23 @@ static int sockets(struct spawn *s, struct run *r, char *why, size_t cap) {
     return 0;
 }
 
+static int secrets(struct spawn *s, struct run *r, char *why, size_t cap) {
+    const struct trl_inst *d = r->unit->d;
+    s->secrets = secrets_of(r->unit, why, cap);
+    if (!s->secrets) {
+        return why[0] ? -1 : 0;
+    }
+    r->secrets = s->secrets->hash;
+    if (d->secret_place) {
+        s->secrets->dir = text_format("%s/%s", d->secret_place, s->id);
+        line(s, "secrets_dir=%s", s->secrets->dir);
+    } else if (s->n_fds + s->secrets->n > SPAWN_FDS_MAX) {
+        snprintf(why, cap, "it has more than %d sockets and secrets", SPAWN_FDS_MAX);
+        return -1;
+    }
+    return 0;
+}
+
 static char *meta(const struct run *r) {
     json_t *m = json_pack("{s:i,s:s,s:s,s:o,s:O}", "format", 1, "lattice", r->unit->d->set.lattice,
                           "unit", r->unit->id, "fp",
@@ -191,6 +214,11 @@ struct spawn *spawn_prepare(struct run *r, char *why, size_t cap) {
     s->lines = json_array();
     s->args = json_incref(json_object_get(set, "args"));
     s->config = json_dumps(config, JSON_INDENT(2) | JSON_SORT_KEYS);
+    if (sockets(s, r, why, cap) < 0 || secrets(s, r, why, cap) < 0) {
+        json_decref(config);
+        spawn_free(s);
+        return NULL;
+    }
     environment(s, r, config);
     json_decref(config);
     limits(s, r);
@@ -201,10 +229,6 @@ struct spawn *spawn_prepare(struct run *r, char *why, size_t cap) {
     line(s, "log_files=%lld", (long long)d->set.log_files);
     line(s, "stop_ms=%lld", (long long)settings_stop_ms(d, set));
     line(s, "unclaimed_ms=%lld", (long long)d->set.unclaimed_ms);
-    if (sockets(s, r, why, cap) < 0) {
-        spawn_free(s);
-        return NULL;
-    }
     s->meta = meta(r);
     return s;
 }

@@ -13,9 +13,26 @@
 #include "keeper/keeper.h"
 #include "listen.h"
 #include "prepare.h"
+#include "rotate.h"
+#include "secrets.h"
 #include "state.h"
 
 #define KEEPER_EXTRA_NS (5 * NS_PER_S) /* beyond the deadline of a stop */
+
+struct launch {
+    struct job job;
+    struct spawn *spawn;
+    struct run *run;
+};
+
+/* Nothing was started yet: its secrets are not there. */
+static void launch_drop(struct run *r) {
+    if (r->launch) {
+        spawn_free(r->launch->spawn);
+        free(r->launch);
+        r->launch = NULL;
+    }
+}
 
 void run_free(struct run *r) {
     struct unit *u = r->unit;
@@ -27,6 +44,8 @@ void run_free(struct run *r) {
     }
     health_stop(&r->health);
     wake_stop(&r->patience);
+    run_rotate_end(r);
+    launch_drop(r);
     watch_close(u->d->io, &r->sock);
     want_unref(r->want);
     free(r->check_address);
@@ -48,14 +67,18 @@ char *run_prefix(const char *unit) {
 
 struct prune {
     struct job job;
-    char *prefix, *lost; /* lost: a run whose keeper left no word, or NULL */
+    char *prefix, *gone; /* gone: a run, or NULL */
+    int lost;            /* its keeper left no word */
     unsigned keep;
 };
 
 static void prune(struct job *j) {
     struct prune *p = (struct prune *)(void *)j;
     if (p->lost) {
-        runs_mark_ended(j->d->state_fd, p->lost);
+        runs_mark_ended(j->d->state_fd, p->gone);
+    }
+    if (p->gone) {
+        secret_remove(j->d->secret_place, p->gone);
     }
     runs_clean(j->d->state_fd, p->prefix, p->keep);
 }
@@ -63,13 +86,14 @@ static void prune(struct job *j) {
 static void on_pruned(struct job *j) {
     struct prune *p = (struct prune *)(void *)j;
     free(p->prefix);
-    free(p->lost);
+    free(p->gone);
     free(p);
 }
 
-void runs_prune(struct trl_inst *d, const char *unit, const char *lost, unsigned keep) {
+void runs_prune(struct trl_inst *d, const char *unit, const char *gone, int lost, unsigned keep) {
     struct prune *p = x_zalloc(sizeof(*p));
-    p->lost = lost ? text_dup(trl_cstr(lost)) : NULL;
+    p->gone = gone ? text_dup(trl_cstr(gone)) : NULL;
+    p->lost = lost;
     p->prefix = run_prefix(unit);
     p->keep = keep;
     job_start(&p->job, d, prune, on_pruned);
@@ -86,7 +110,7 @@ static void ended(struct run *r, const char *how, int lost) {
         unit_failed(u, r, text);
     }
     run_free(r);
-    runs_prune(u->d, u->id, lost ? id : NULL, u->count ? 2 : 0);
+    runs_prune(u->d, u->id, id, lost, u->count ? 2 : 0);
     free(id);
     unit_soon(u);
 }
@@ -118,6 +142,10 @@ static void on_patience(void *arg) {
     ended(r, "its keeper did not stop it in time: killed", 1);
 }
 
+static void on_dropped(void *arg) {
+    ended(arg, "not started", 0);
+}
+
 void run_stop(struct run *r, const char *why) {
     char text[64];
     int64_t ms = settings_stop_ms(r->unit->d, want_settings(r->want));
@@ -126,7 +154,10 @@ void run_stop(struct run *r, const char *why) {
     }
     snprintf(r->why, sizeof(r->why), "%s", why);
     health_stop(&r->health);
-    if (r->state != RUN_LAUNCHING) {
+    if (r->launch) {
+        launch_drop(r);
+        wake_start(&r->patience, r->unit->d, 0, on_dropped, r);
+    } else if (r->state != RUN_LAUNCHING) {
         snprintf(text, sizeof(text), "stop %lld", (long long)ms);
         say(r, text);
         wake_start(&r->patience, r->unit->d, ms * NS_PER_MS + KEEPER_EXTRA_NS, on_patience, r);
@@ -297,12 +328,6 @@ int run_adopt(struct run *r) {
 
 /* Starting */
 
-struct launch {
-    struct job job;
-    struct spawn *spawn;
-    struct run *run;
-};
-
 static void work(struct job *j) {
     struct launch *l = (struct launch *)(void *)j;
     spawn_run(j->d, l->spawn);
@@ -333,6 +358,22 @@ static void on_launched(struct job *j) {
     free(l);
 }
 
+static void on_secrets(void *arg, const char *why) {
+    struct run *r = arg;
+    struct launch *l = r->launch;
+    char text[320];
+    if (!why) {
+        r->launch = NULL;
+        r->unit->lacks_secret = 0;
+        job_start(&l->job, r->unit->d, work, on_launched);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s", why);
+    launch_drop(r);
+    r->unit->lacks_secret = 1;
+    ended(r, text, 0);
+}
+
 int run_start(struct unit *u, char *why, size_t cap) {
     struct trl_inst *d = u->d;
     struct run *r = x_zalloc(sizeof(*r));
@@ -355,6 +396,11 @@ int run_start(struct unit *u, char *why, size_t cap) {
     struct launch *l = x_zalloc(sizeof(*l));
     l->spawn = s;
     l->run = r;
-    job_start(&l->job, d, work, on_launched);
+    if (s->secrets) {
+        r->launch = l;
+        secrets_fetch(s->secrets, on_secrets, r);
+    } else {
+        job_start(&l->job, d, work, on_launched);
+    }
     return 0;
 }

@@ -15,9 +15,9 @@ void run_signal(struct run *r, int signum);
 /* A keeper of an earlier life: r->id, want, fp are set. Returns -1 when nobody answers. */
 int run_adopt(struct run *r);
 void run_free(struct run *r); /* out of its unit; the process goes on */
-/* Files of ended runs of the unit, but the newest `keep` logs, are removed. lost: a run whose
- * keeper could not leave word of its end; else NULL. */
-void runs_prune(struct trl_inst *d, const char *unit, const char *lost, unsigned keep);
+/* Files of ended runs of the unit, but the newest `keep` logs, are removed. gone: the run that
+ * ended just now, or NULL; lost: its keeper could not leave word of that. */
+void runs_prune(struct trl_inst *d, const char *unit, const char *gone, int lost, unsigned keep);
 char *run_prefix(const char *unit); /* of the names of its directories; owned */
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "settings.h"
 
+#include <signal.h>
+
 #include "listen.h"
 
 enum type { T_TEXT, T_COUNT, T_BOOL, T_TEXTS, T_MAP, T_OBJECT, T_ANY };
@@ -12,7 +14,8 @@ struct member {
 static const struct member top[] = {
     {"args", T_TEXTS},    {"env", T_MAP},      {"directory", T_TEXT}, {"user", T_TEXT},
     {"group", T_TEXT},    {"listen", T_ANY},   {"health", T_OBJECT},  {"stop_timeout_ms", T_COUNT},
-    {"limits", T_OBJECT}, {"overlap", T_BOOL}, {"entry", T_TEXT},     {NULL, T_ANY}};
+    {"limits", T_OBJECT}, {"overlap", T_BOOL}, {"entry", T_TEXT},     {"reload", T_TEXT},
+    {NULL, T_ANY}};
 static const struct member health[] = {
     {"http", T_TEXT},       {"tcp", T_TEXT},          {"exec", T_TEXTS},
     {"alive", T_BOOL},      {"notify", T_BOOL},       {"address", T_TEXT},
@@ -146,6 +149,19 @@ static int check_health(const json_t *h, char *why, size_t cap) {
     return -1;
 }
 
+static int check_reload(const json_t *s, char *why, size_t cap) {
+    const char *name = j_str(s, "reload", NULL);
+    if (name && !settings_reload(s)) {
+        snprintf(
+            why, cap,
+            "trait process: reload: \"%s\" is no signal for that: write SIGHUP, SIGUSR1, SIGUSR2 "
+            "or SIGWINCH",
+            name);
+        return -1;
+    }
+    return 0;
+}
+
 int settings_check(const json_t *s, char *why, size_t cap) {
     if (s && !json_is_object(s)) {
         snprintf(why, cap, "trait process: its properties are no map");
@@ -155,7 +171,8 @@ int settings_check(const json_t *s, char *why, size_t cap) {
                    members("health", json_object_get(s, "health"), health, why, cap) < 0 ||
                    members("limits", json_object_get(s, "limits"), limits, why, cap) < 0 ||
                    check_listen(s, why, cap) < 0 ||
-                   check_health(json_object_get(s, "health"), why, cap) < 0
+                   check_health(json_object_get(s, "health"), why, cap) < 0 ||
+                   check_reload(s, why, cap) < 0
                ? -1
                : 0;
 }
@@ -189,4 +206,19 @@ int64_t settings_stop_ms(const struct trl_inst *d, const json_t *settings) {
 
 int settings_overlap(const json_t *settings) {
     return !json_is_false(json_object_get(settings, "overlap"));
+}
+
+int settings_reload(const json_t *settings) {
+    static const struct {
+        const char *name;
+        int signum;
+    } known[] = {
+        {"SIGHUP", SIGHUP}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGWINCH", SIGWINCH}};
+    const char *name = j_str(settings, "reload", "");
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            return known[i].signum;
+        }
+    }
+    return 0;
 }

@@ -24,6 +24,8 @@ int settings_own_listener(const json_t *settings);
 /* Name and address of listener i; 0 when there is none. name: buffer of 64. */
 int settings_listen(const json_t *settings, size_t i, char *name, const char **address);
 int64_t settings_stop_ms(const struct trl_inst *d, const json_t *settings);
+/* The signal that tells a process of rotated secrets; 0: none. */
+int settings_reload(const json_t *settings);
 int settings_overlap(const json_t *settings);
 
 #endif

@@ -15,6 +15,7 @@
 #include "../common/xmem.h"
 #include "bundle.h"
 #include "keeper/keeper.h"
+#include "secrets.h"
 #include "state.h"
 
 #define HIGH_FD  64    /* above those a keeper gets */
@@ -36,6 +37,10 @@ static void line(struct spawn *s, const char *key, const char *value) {
     json_array_append_new(s->lines, json_sprintf("%s=%s", key, value));
 }
 
+static void number(struct spawn *s, const char *key, int n) {
+    json_array_append_new(s->lines, json_sprintf("%s=%d", key, n));
+}
+
 static int write_file(int dir, const char *name, const char *text, size_t n, mode_t mode, uid_t uid,
                       gid_t gid) {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -49,27 +54,37 @@ static int write_file(int dir, const char *name, const char *text, size_t n, mod
     return rc;
 }
 
-/* Names of user and group to numbers. */
-static int find_user(struct spawn *s, uid_t *uid, gid_t *gid) {
-    char buf[4096], number[32];
+int spawn_user(const char *user, const char *group, uid_t *uid, gid_t *gid, char *why, size_t cap) {
+    char buf[4096];
     struct passwd pw, *p = NULL;
     struct group gr, *g = NULL;
-    if (s->user) {
-        if (getpwnam_r(s->user, &pw, buf, sizeof(buf), &p) != 0 || !p) {
-            return fail(s, "there is no user \"%s\" on this machine", s->user);
+    if (user) {
+        if (getpwnam_r(user, &pw, buf, sizeof(buf), &p) != 0 || !p) {
+            snprintf(why, cap, "there is no user \"%s\" on this machine", user);
+            return -1;
         }
         *uid = p->pw_uid;
         *gid = p->pw_gid;
         if (*uid != geteuid() && geteuid() != 0) {
-            return fail(s, "only a manager that runs as root can start processes as user \"%s\"",
-                        s->user);
+            snprintf(why, cap,
+                     "only a manager that runs as root can start processes as user \"%s\"", user);
+            return -1;
         }
     }
-    if (s->group) {
-        if (getgrnam_r(s->group, &gr, buf, sizeof(buf), &g) != 0 || !g) {
-            return fail(s, "there is no group \"%s\" on this machine", s->group);
+    if (group) {
+        if (getgrnam_r(group, &gr, buf, sizeof(buf), &g) != 0 || !g) {
+            snprintf(why, cap, "there is no group \"%s\" on this machine", group);
+            return -1;
         }
         *gid = g->gr_gid;
+    }
+    return 0;
+}
+
+static int find_user(struct spawn *s, uid_t *uid, gid_t *gid) {
+    char number[32];
+    if (spawn_user(s->user, s->group, uid, gid, s->error, sizeof(s->error)) < 0) {
+        return -1;
     }
     if (s->user) {
         snprintf(number, sizeof(number), "%u", (unsigned)*uid);
@@ -79,6 +94,33 @@ static int find_user(struct spawn *s, uid_t *uid, gid_t *gid) {
         snprintf(number, sizeof(number), "%u", (unsigned)*gid);
         line(s, "gid", number);
     }
+    return 0;
+}
+
+void spawn_note_secrets(const struct trl_inst *d, const char *id, uint64_t hash) {
+    char text[20], *name = text_format("runs/%s", id);
+    int dir = openat(d->state_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
+    if (dir >= 0) { /* without it they are read once more */
+        write_file(dir, "secrets", text, strlen(text), 0600, (uid_t)-1, (gid_t)-1);
+        close(dir);
+    }
+    free(name);
+}
+
+static int give_secrets(struct trl_inst *d, struct spawn *s, uid_t uid, gid_t gid) {
+    struct secrets *x = s->secrets;
+    if (!x) {
+        return 0;
+    }
+    if (x->dir) {
+        spawn_note_secrets(d, s->id, x->hash);
+        return secret_write(x, uid, gid, s->error, sizeof(s->error));
+    }
+    if (secret_seal(x, uid, gid, s->fds + s->n_fds, s->error, sizeof(s->error)) < 0) {
+        return -1;
+    }
+    s->n_sealed = (int)x->n;
     return 0;
 }
 
@@ -124,11 +166,15 @@ static int write_files(struct trl_inst *d, struct spawn *s, int dir) {
     }
     line(s, "dir", s->directory ? s->directory : b.directory);
     bundle_finish(&b);
+    if (give_secrets(d, s, uid, gid) < 0) {
+        return -1;
+    }
     if (s->n_fds) {
-        char number[16];
-        snprintf(number, sizeof(number), "%d", s->n_fds);
-        line(s, "fds", number);
+        number(s, "fds", s->n_fds);
         line(s, "fdnames", s->fdnames);
+    }
+    if (s->n_sealed) {
+        number(s, "sealed", s->n_sealed);
     }
     if (write_file(dir, "config.json", s->config, strlen(s->config), 0400, uid, gid) < 0 ||
         write_file(dir, "meta.json", s->meta, strlen(s->meta), 0600, (uid_t)-1, (gid_t)-1) < 0) {
@@ -190,7 +236,7 @@ static void start_keeper(struct trl_inst *d, struct spawn *s, char *dir) {
         return;
     }
     fds[n++] = fcntl(ends[1], F_DUPFD_CLOEXEC, HIGH_FD);
-    for (int i = 0; i < s->n_fds; i++) {
+    for (int i = 0; i < s->n_fds + s->n_sealed; i++) {
         fds[n++] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, HIGH_FD);
     }
     close(ends[1]);
@@ -207,6 +253,13 @@ static void start_keeper(struct trl_inst *d, struct spawn *s, char *dir) {
     close(ends[0]);
 }
 
+static void close_fds(struct spawn *s) {
+    for (int i = 0; i < s->n_fds + s->n_sealed; i++) {
+        close(s->fds[i]);
+    }
+    s->n_fds = s->n_sealed = 0;
+}
+
 void spawn_run(struct trl_inst *d, struct spawn *s) {
     char *path = spawn_dir(d, s->id), *name = text_format("runs/%s", s->id);
     int dir = -1;
@@ -221,19 +274,19 @@ void spawn_run(struct trl_inst *d, struct spawn *s) {
     }
     if (s->error[0]) { /* it never ran: nothing is worth keeping */
         runs_remove(d->state_fd, s->id, 1);
+        secret_remove(s->secrets && s->secrets->dir ? d->secret_place : NULL, s->id);
     }
-    for (int i = 0; i < s->n_fds; i++) {
-        close(s->fds[i]);
+    if (s->secrets) {
+        secret_wipe(s->secrets);
     }
-    s->n_fds = 0;
+    close_fds(s);
     free(path);
     free(name);
 }
 
 void spawn_free(struct spawn *s) {
-    for (int i = 0; i < s->n_fds; i++) {
-        close(s->fds[i]);
-    }
+    close_fds(s);
+    secrets_free(s->secrets);
     free(s->id);
     free(s->image);
     free(s->entry);

@@ -100,6 +100,20 @@ static int has(int state_fd, const char *id, const char *name) {
     return rc;
 }
 
+int runs_live(int state_fd, const char *id) {
+    return has(state_fd, id, "meta.json") &&
+           !(has(state_fd, id, KEEPER_EXIT) && !has(state_fd, id, KEEPER_SOCK));
+}
+
+static void add_secrets(const struct found *f, json_t *meta, const char *id) {
+    char *path = text_format("runs/%s/secrets", id), *text = read_all(f->state_fd, path);
+    if (text) {
+        json_object_set_new(meta, "secrets", json_string(text));
+    }
+    free(text);
+    free(path);
+}
+
 static void read_runs(struct found *f) {
     DIR *d = open_dir(f->state_fd, "runs");
     f->runs = json_array();
@@ -112,9 +126,8 @@ static void read_runs(struct found *f) {
         json_t *meta = text ? json_loads(text, 0, NULL) : NULL;
         if (json_is_object(meta)) {
             json_object_set_new(meta, "id", json_string(e->d_name));
-            json_object_set_new(meta, "ended",
-                                json_boolean(has(f->state_fd, e->d_name, KEEPER_EXIT) &&
-                                             !has(f->state_fd, e->d_name, KEEPER_SOCK)));
+            json_object_set_new(meta, "ended", json_boolean(!runs_live(f->state_fd, e->d_name)));
+            add_secrets(f, meta, e->d_name);
             json_array_append(f->runs, meta);
         }
         json_decref(meta);

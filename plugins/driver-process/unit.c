@@ -5,12 +5,16 @@
 #include "links.h"
 #include "listen.h"
 #include "report.h"
+#include "rotate.h"
 #include "run.h"
+#include "secrets.h"
 
-#define FIRST_BACKOFF_NS NS_PER_S
-#define MAX_BACKOFF_NS   (300 * NS_PER_S)
-#define STEADY_NS        (10 * NS_PER_S) /* who ran for so long starts from the first back-off */
-#define WORDS_NS         (5 * NS_PER_S)
+#define FIRST_BACKOFF_NS  NS_PER_S
+#define MAX_BACKOFF_NS    (300 * NS_PER_S)
+#define SECRET_BACKOFF_NS (15 * NS_PER_S)
+#define STEADY_NS         (10 * NS_PER_S) /* who ran for so long starts from the first back-off */
+#define ROLL_MARK         "wasmcloud.dev/scaler"
+#define WORDS_NS          (5 * NS_PER_S)
 
 struct count {
     uint32_t fresh, fresh_ready, old, old_ready, leaving, launching;
@@ -112,21 +116,28 @@ static uint64_t fingerprint(const struct unit *u) {
     char *text = json_dumps(set, JSON_COMPACT | JSON_SORT_KEYS);
     uint64_t h = text_hash(text_hash(TRL_HASH_INIT, want_image(u->want)), text);
     uint64_t links = links_hash(u->d, u->id);
+    const json_t *mark = json_object_get(json_object_get(u->want->j, "marks"), ROLL_MARK);
     size_t i;
+    int secret = 0;
     free(text);
     json_array_foreach(json_object_get(u->want->j, "configs"), i, name) {
         const char *c = json_string_value(name) ? json_string_value(name) : "";
-        uint64_t content = config_hash(json_object_get(u->d->configs, c));
+        uint64_t content = configs_hash_of(u->d, c);
         h = trl_hash_more(text_hash(h, c), &content, sizeof(content));
+        secret |= secret_is(c);
+    }
+    if (secret && mark) { /* changes when a rotated secret is to make other processes */
+        h = text_hash(h, json_string_value(mark));
     }
     return trl_hash_more(h, &links, sizeof(links));
 }
 
 void unit_touch(struct unit *u) {
     if (u->want) {
-        uint64_t before = u->fp;
+        uint64_t before = u->fp + u->secrets;
         u->fp = fingerprint(u);
-        if (before != u->fp && u->error[0]) { /* something new may work at once */
+        u->secrets = secrets_hash(u);
+        if (before != u->fp + u->secrets && u->error[0]) { /* something new may work at once */
             u->fails = 0;
             u->next_start_ns = 0;
         }
@@ -170,6 +181,7 @@ void unit_failed(struct unit *u, struct run *r, const char *text) {
     for (unsigned i = 1; i < u->fails && delay < MAX_BACKOFF_NS; i++) {
         delay *= 2;
     }
+    delay = u->lacks_secret && delay > SECRET_BACKOFF_NS ? SECRET_BACKOFF_NS : delay;
     delay = was_ready && u->fails == 1 ? 0 : delay > MAX_BACKOFF_NS ? MAX_BACKOFF_NS : delay;
     delay += (int64_t)(d->loop->random(d->host->ctx) % (uint64_t)(delay / 5 + 1));
     u->next_start_ns = fresh ? now + delay : u->next_start_ns;
@@ -232,7 +244,7 @@ static void over(struct unit *u) {
         l->used = strcmp(l->unit, u->id) == 0 ? links_target(d, u->id, l->name) : l->used;
     }
     listeners_drop_unused(d, u->id);
-    runs_prune(d, u->id, NULL, 0);
+    runs_prune(d, u->id, NULL, 0, 0);
     ticket_fail(&u->update, TRL_E_CONFLICT, "it was stopped meanwhile");
     ticket_ok(&u->stop);
     unit_free(u);
@@ -329,6 +341,9 @@ static void step(void *arg) {
     }
     start_some(u);
     stop_some(u);
+    for (struct run *r = u->runs; r; r = r->next) {
+        run_rotate(r);
+    }
     if (settled(u)) {
         is_settled(u);
     } else {

@@ -37,6 +37,9 @@ static inline const json_t *want_settings(const struct want *w) {
     return json_object_get(w->j, "settings");
 }
 
+struct launch;
+struct rotation;
+
 struct run { /* one process with its keeper */
     struct run *next;
     struct unit *unit;
@@ -54,6 +57,10 @@ struct run { /* one process with its keeper */
     char *check_address; /* owned; its own listener, or NULL */
     char *dir;           /* owned; path of its directory, once it runs */
     int adopted, got_fds;
+    uint64_t secrets;          /* hash of the references that its secrets are of; 0: it has none */
+    struct launch *launch;     /* its secrets are on their way; else NULL */
+    struct rotation *rotation; /* newer ones are */
+    struct wake again;         /* a rotation that failed is tried then */
 };
 
 struct unit {
@@ -62,13 +69,15 @@ struct unit {
     char *id;
     struct want *want, *back; /* back: where an update under way returns to; else NULL */
     uint32_t count, count_back;
-    uint64_t fp; /* of what is wanted now, configs and links included */
+    uint64_t fp;      /* of what is wanted now, configs and links included */
+    uint64_t secrets; /* hash of its references to secrets */
     struct run *runs;
     struct ticket update, stop; /* ops that wait */
     struct wake again, words;   /* a step, soon or after a back-off; a word to the core */
     int64_t next_start_ns;
     unsigned fails, restarts;
-    char error[256]; /* of the last failure; empty when all is well */
+    int lacks_secret; /* the last failure: it comes up soon after that is there */
+    char error[256];  /* of the last failure; empty when all is well */
     uint32_t told_count, told_health, told_flags;
     uint64_t told_hash; /* of image and marks */
     int told;           /* the core knows of it */

@@ -51,11 +51,14 @@ void tk_settle(struct tk *tk);
 /* Counted checks. Returns ok. */
 __attribute__((format(printf, 5, 6))) bool tk_check_at(struct tk *tk, bool ok, const char *file,
                                                        int line, const char *fmt, ...);
-#define TK_CHECK(tk, cond)        tk_check_at((tk), (cond), __FILE__, __LINE__, "%s", #cond)
-#define TK_CHECK_F(tk, cond, ...) tk_check_at((tk), (cond), __FILE__, __LINE__, __VA_ARGS__)
-#define TK_CHECK_ST(tk, have, want)                                                                \
-    tk_check_at((tk), (have) == (want), __FILE__, __LINE__, "%s is %s, not %s", #have,             \
-                err_name(have), err_name(want))
+static inline bool tk_check_st_at(struct tk *tk, trl_status have, trl_status want, const char *file,
+                                  int line, const char *what) {
+    return tk_check_at(tk, have == want, file, line, "%s is %s, not %s", what, err_name(have),
+                       err_name(want));
+}
+#define TK_CHECK(tk, cond)          tk_check_at((tk), (cond), __FILE__, __LINE__, "%s", #cond)
+#define TK_CHECK_F(tk, cond, ...)   tk_check_at((tk), (cond), __FILE__, __LINE__, __VA_ARGS__)
+#define TK_CHECK_ST(tk, have, want) tk_check_st_at((tk), (have), (want), __FILE__, __LINE__, #have)
 #define TK_CHECK_STR(tk, have, want)                                                               \
     tk_check_at((tk), str_is((have), (want)), __FILE__, __LINE__, "%s is '%.*s', not '%s'", #have, \
                 PSTR(have), (want))

@@ -112,12 +112,13 @@ __attribute__((noreturn)) static void run(const struct spec *s, int out, int err
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) {
         give_up(tell, "cannot prepare its standard streams");
     }
-    for (int i = 0; i < s->n_fds; i++) { /* each one place down, to where systemd puts them */
+    for (int i = 0; i < s->n_fds + s->n_sealed;
+         i++) { /* each one place down, to where systemd puts them */
         if (dup2(KEEPER_FD_LISTEN + i, 3 + i) < 0 || fcntl(3 + i, F_SETFD, 0) < 0) {
-            give_up(tell, "cannot pass its sockets");
+            give_up(tell, "cannot pass its descriptors");
         }
     }
-    close_range(3u + (unsigned)s->n_fds, ~0u, CLOSE_RANGE_CLOEXEC);
+    close_range(3u + (unsigned)(s->n_fds + s->n_sealed), ~0u, CLOSE_RANGE_CLOEXEC);
     set_limits(s, tell);
     set_user(s, tell);
     umask(022);
@@ -236,5 +237,24 @@ void child_kill_all(pid_t pid, const struct spec *s) {
 void child_forget_cgroup(const struct spec *s) {
     if (s->cgroup) {
         rmdir(s->cgroup);
+    }
+}
+
+void child_forget_secrets(const struct spec *s, int last) {
+    DIR *d = s->secrets_dir ? opendir(s->secrets_dir) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            unlinkat(dirfd(d), e->d_name, 0);
+        }
+    }
+    if (d) {
+        closedir(d);
+        rmdir(s->secrets_dir);
+    }
+    const char *slash = s->secrets_dir ? strrchr(s->secrets_dir, '/') : NULL;
+    if (last && slash) {
+        char place[PATH_MAX];
+        snprintf(place, sizeof(place), "%.*s", (int)(slash - s->secrets_dir), s->secrets_dir);
+        rmdir(place);
     }
 }

@@ -16,5 +16,7 @@ pid_t child_start(const struct spec *s, int out, int err, char *why, size_t cap)
 /* SIGKILL for the group, the cgroup, and whoever was handed to us as an orphan. */
 void child_kill_all(pid_t pid, const struct spec *s);
 void child_forget_cgroup(const struct spec *s);
+/* The files, and their directory; last: and the one around it, if it is empty then. */
+void child_forget_secrets(const struct spec *s, int last);
 
 #endif

@@ -18,7 +18,7 @@
 
 /* Descriptors of a keeper when it is started. Result: "ok <pid>" or the error's text, then EOF. */
 #define KEEPER_FD_RESULT 3
-#define KEEPER_FD_LISTEN 4 /* and the following: `fds` of them */
+#define KEEPER_FD_LISTEN 4 /* and the following: `fds` of them, then `sealed` with secrets */
 #define KEEPER_FDS_MAX   32
 #define KEEPER_MSG_MAX   512
 

@@ -96,6 +96,7 @@ static void all_over(struct keeper *k) {
     logstream_end(&k->out, &k->log);
     logstream_end(&k->err, &k->log);
     child_forget_cgroup(&k->spec);
+    child_forget_secrets(&k->spec, !server_clients(&k->server));
     k->all_gone = 1;
     k->deadline_ms = 0;
     write_exit(k);
@@ -306,6 +307,9 @@ static int begin(struct keeper *k, char *why, size_t cap) {
     logfile_open(&k->log, k->spec.log_bytes, k->spec.log_files);
     k->started_ms = clock_ms(CLOCK_REALTIME);
     k->pid = child_start(&k->spec, ends[0], ends[1], why, cap);
+    for (int i = 0; i < k->spec.n_sealed; i++) { /* those are the process's alone */
+        close(KEEPER_FD_LISTEN + k->spec.n_fds + i);
+    }
     close(ends[0]);
     close(ends[1]);
     return k->pid < 0 ? -1 : 0;
@@ -327,7 +331,7 @@ static int run_check(const char *dir) {
     }
     struct spec check = s;
     check.argv = s.check;
-    check.n_fds = 0;
+    check.n_fds = check.n_sealed = 0;
     pid_t pid = child_start(&check, null, null, why, sizeof(why));
     while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
         if (sigwait(&set, &signum) == 0 && signum == SIGTERM) {
@@ -357,10 +361,11 @@ int main(int argc, char **argv) {
         }
         setsid();
         fcntl(KEEPER_FD_RESULT, F_SETFD, FD_CLOEXEC);
-        for (int i = 0; i < k.spec.n_fds; i++) {
+        int n_fds = k.spec.n_fds + k.spec.n_sealed;
+        for (int i = 0; i < n_fds; i++) {
             fcntl(KEEPER_FD_LISTEN + i, F_SETFD, FD_CLOEXEC);
         }
-        close_range((unsigned)(KEEPER_FD_LISTEN + k.spec.n_fds), ~0u, 0);
+        close_range((unsigned)(KEEPER_FD_LISTEN + n_fds), ~0u, 0);
         if (pid == 0 && begin(&k, why, sizeof(why)) == 0) {
             snprintf(why, sizeof(why), "ok %d", (int)k.pid);
             tell_start(why);

@@ -74,6 +74,8 @@ static int set_number(struct spec *s, const char *key, const char *value) {
         s->notify = n != 0;
     } else if (strcmp(key, "fds") == 0 && n <= KEEPER_FDS_MAX) {
         s->n_fds = (int)n;
+    } else if (strcmp(key, "sealed") == 0 && n <= KEEPER_FDS_MAX) {
+        s->n_sealed = (int)n;
     } else {
         return -1;
     }
@@ -81,13 +83,14 @@ static int set_number(struct spec *s, const char *key, const char *value) {
 }
 
 static int set(struct spec *s, const char *key, const char *value) {
-    const char **to = strcmp(key, "dir") == 0          ? &s->dir
-                      : strcmp(key, "cgroup") == 0     ? &s->cgroup
-                      : strcmp(key, "memory.max") == 0 ? &s->memory_max
-                      : strcmp(key, "cpu.max") == 0    ? &s->cpu_max
-                      : strcmp(key, "pids.max") == 0   ? &s->pids_max
-                      : strcmp(key, "fdnames") == 0    ? &s->fdnames
-                                                       : NULL;
+    const char **to = strcmp(key, "dir") == 0           ? &s->dir
+                      : strcmp(key, "cgroup") == 0      ? &s->cgroup
+                      : strcmp(key, "secrets_dir") == 0 ? &s->secrets_dir
+                      : strcmp(key, "memory.max") == 0  ? &s->memory_max
+                      : strcmp(key, "cpu.max") == 0     ? &s->cpu_max
+                      : strcmp(key, "pids.max") == 0    ? &s->pids_max
+                      : strcmp(key, "fdnames") == 0     ? &s->fdnames
+                                                        : NULL;
     if (to) {
         *to = value;
         return 0;

@@ -21,9 +21,10 @@ struct spec {
     char **argv, **env, **check; /* owned arrays, NULL-terminated; check: of its health */
     const char *dir;             /* working directory */
     const char *cgroup;          /* of this instance; NULL: none */
+    const char *secrets_dir;     /* of this instance: removed at the end; NULL: none */
     const char *memory_max, *cpu_max, *pids_max, *fdnames;
     struct spec_limit limits[SPEC_LIMITS_MAX];
-    int n_limits, n_fds;
+    int n_limits, n_fds, n_sealed;
     int64_t uid, gid;                          /* -1: as we are */
     uint64_t log_bytes, stop_ms, unclaimed_ms; /* unclaimed_ms 0: lives on without a manager */
     unsigned log_files;

@@ -78,15 +78,17 @@ static const trl_host_observe_v1 observe = {.struct_size = sizeof(observe),
 
 static void open_driver(struct rig *r, const char *more) {
     char config[1024];
-    struct plug_iface ifaces[] = {{TRL_HOST_OBSERVE_V1, &observe, r}};
+    struct plug_iface ifaces[] = {{TRL_HOST_OBSERVE_V1, &observe, r},
+                                  {TRL_HOST_SECRET_READ_V1, &vault_iface, r->vault}};
     place_config(&r->p, more, config, sizeof(config));
-    r->in = tk_open(r->tk, TRL_KIND_DRIVER, "process", config, ifaces, 1);
+    r->in = tk_open(r->tk, TRL_KIND_DRIVER, "process", config, ifaces, 2);
 }
 
 void rig_open(struct rig *r, const char *more) {
     memset(r, 0, sizeof(*r));
     place_make(&r->p);
     r->tk = tk_create(false);
+    r->vault = vault_create(tk_loop(r->tk));
     open_driver(r, more);
 }
 
@@ -98,6 +100,8 @@ void rig_reopen(struct rig *r, const char *more) {
 
 void rig_close(struct rig *r) {
     tk_close(r->tk, r->in);
+    TK_CHECK_F(r->tk, vault_open(r->vault) == 0, "secrets are still asked for");
+    vault_destroy(r->vault);
     TK_CHECK_F(r->tk, place_remove(&r->p) == 0, "processes are left");
     forget(r);
     map_finish(&r->counts);

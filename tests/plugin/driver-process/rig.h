@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "place.h"
 #include "testkit.h"
+#include "vault.h"
 
 struct rig {
     struct place p;
@@ -22,6 +23,7 @@ struct rig {
     char msg[256];
     char *result; /* owned */
     bool done;
+    struct rig_vault *vault; /* what host.secret_read/1 gives */
 };
 
 void rig_open(struct rig *r, const char *more);   /* more: of the configuration, as place_config */

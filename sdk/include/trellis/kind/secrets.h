@@ -55,6 +55,29 @@ typedef struct trl_host_secret_v1 {
     void (*free)(void *ctx, void *p);
 } trl_host_secret_v1;
 
+/* What a driver that runs things itself asks for: a secret, for one unit on its host. */
+typedef struct trl_secret_read {
+    uint32_t struct_size, kind; /* TRL_RUN_* of the unit (driver.h)                          */
+    trl_str backend, host_id;   /* the backend by the name that the reference has            */
+    const trl_secret_ref *ref;  /* lattice, app, and as entity the unit's id                 */
+} trl_secret_read;
+
+/* "host.secret_read/1", for drivers; absent where nobody here has secrets. All [loop]. Policies of
+ * the point `secret` are asked first, as for hosts that ask over the bus. */
+#define TRL_HOST_SECRET_READ_V1 "host.secret_read/1"
+typedef struct trl_host_secret_read_v1 {
+    uint32_t struct_size, flags;
+    /* Copied. Exactly one on_value in a later turn, unless cancelled or the instance stops: TRL_OK
+     * with the secret, whose bytes are lent for the call and lie in guarded memory (what a caller
+     * keeps goes into such memory: host.secret/1 alloc); else a status, s == NULL, and why in one
+     * line without any value: NOTFOUND, DENIED (by the backend or by a policy), INVALID, UNSUPP (no
+     * such backend), UNAVAIL and others (asking again may help). Returns an id > 0. */
+    uint64_t (*fetch)(void *ctx, const trl_secret_read *r,
+                      void (*on_value)(void *arg, trl_status st, const trl_secret *s, trl_str why),
+                      void *arg);
+    void (*cancel)(void *ctx, uint64_t id); /* no callback any more; dead ids are ignored */
+} trl_host_secret_read_v1;
+
 typedef struct trl_secrets_v1 {
     uint32_t struct_size, flags; /* TRL_SX_* */
     /* Completes by host.secret/1 done(), or fails: NOTFOUND (key, field or version), DENIED,
