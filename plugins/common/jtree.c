@@ -3,6 +3,7 @@
 
 #include <trellis/helper.h>
 
+#include "jescape.h"
 #include "utf8.h"
 #include "xmem.h"
 
@@ -31,71 +32,6 @@ static int take(struct reader *r, char c) {
     return 0;
 }
 
-static int hex4(struct reader *r, uint32_t *ret) {
-    *ret = 0;
-    for (int i = 0; i < 4; i++, r->p++) {
-        int c = r->p < r->end ? *r->p : 0;
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
-        if (digit < 0) {
-            return -1;
-        }
-        *ret = *ret << 4 | (uint32_t)digit;
-    }
-    return 0;
-}
-
-static char *put_utf8(char *to, uint32_t cp) {
-    if (cp < 0x80) {
-        *to++ = (char)cp;
-        return to;
-    }
-    int more = cp < 0x800 ? 1 : cp < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-    *to++ = (char)(lead[more] | cp >> (6 * more));
-    while (more-- > 0) {
-        *to++ = (char)(0x80 | (cp >> (6 * more) & 0x3f));
-    }
-    return to;
-}
-
-/* Behind "\u". */
-static int unicode(struct reader *r, char **to) {
-    uint32_t cp, low;
-    if (hex4(r, &cp) < 0 || cp == 0 || (cp >= 0xdc00 && cp < 0xe000)) {
-        return -1;
-    }
-    if (cp >= 0xd800 && cp < 0xdc00) {
-        if (r->end - r->p < 6 || r->p[0] != '\\' || r->p[1] != 'u') {
-            return -1;
-        }
-        r->p += 2;
-        if (hex4(r, &low) < 0 || low < 0xdc00 || low > 0xdfff) {
-            return -1;
-        }
-        cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
-    }
-    *to = put_utf8(*to, cp);
-    return 0;
-}
-
-/* Behind the backslash. */
-static int escape(struct reader *r, char **to) {
-    static const char from[] = "\"\\/bfnrt", is[] = "\"\\/\b\f\n\r\t";
-    char c = r->p < r->end ? *r->p++ : '\0';
-    const char *at = c ? strchr(from, c) : NULL;
-    if (c == 'u') {
-        return unicode(r, to);
-    }
-    if (!at) {
-        return -1;
-    }
-    *(*to)++ = is[at - from];
-    return 0;
-}
-
 /* A string is never longer without its escapes, so one reservation holds those of the text. */
 static char *room(struct reader *r) {
     struct jtree *t = r->t;
@@ -117,9 +53,11 @@ static int escaped(struct reader *r, const char *start, trl_str *ret) {
     while (r->p < r->end && *r->p != '"') {
         if (*r->p == '\\') {
             r->p++;
-            if (escape(r, &to) < 0) {
+            n = jescape(&r->p, r->end, to);
+            if (n == 0 || *to == '\0') {
                 return -1;
             }
+            to += n;
             continue;
         }
         n = utf8_next(r->p, (size_t)(r->end - r->p));

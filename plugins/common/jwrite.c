@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jwrite.h"
 
+#include "jescape.h"
 #include "utf8.h"
 #include "xmem.h"
 
@@ -36,16 +37,6 @@ static void lead(struct jwrite *w) {
     w->comma = 1;
 }
 
-static void add_escaped(struct jwrite *w, char c) {
-    static const char hex[] = "0123456789abcdef", from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    const char *at = memchr(from, c, sizeof(from) - 1);
-    char text[6] = {'\\', 'u', '0', '0', hex[(c >> 4) & 15], hex[c & 15]};
-    if (at) {
-        text[1] = to[at - from];
-    }
-    add(w, text, at ? 2 : 6);
-}
-
 static void add_quoted(struct jwrite *w, trl_str s) {
     add(w, "\"", 1);
     for (size_t i = 0; i < s.len;) {
@@ -61,7 +52,7 @@ static void add_quoted(struct jwrite *w, trl_str s) {
             break;
         }
         if (n == 1) {
-            add_escaped(w, s.ptr[i]);
+            w->len += jescape_put(s.ptr[i], room(w, 6));
         } else {
             add(w, s.ptr + i, n);
         }
@@ -107,6 +98,11 @@ void jwrite_u64(struct jwrite *w, uint64_t v) {
 void jwrite_false(struct jwrite *w) {
     lead(w);
     add(w, "false", 5);
+}
+
+void jwrite_raw(struct jwrite *w, trl_str json) {
+    lead(w);
+    add(w, json.ptr, json.len);
 }
 
 char *jwrite_take(struct jwrite *w) {

@@ -20,6 +20,7 @@ void jwrite_key(struct jwrite *w, trl_str key);
 void jwrite_str(struct jwrite *w, trl_str s);
 void jwrite_u64(struct jwrite *w, uint64_t v);
 void jwrite_false(struct jwrite *w);
+void jwrite_raw(struct jwrite *w, trl_str json); /* one value, as it is */
 char *jwrite_take(struct jwrite *w); /* owned, NUL-terminated; NULL: spoilt. w is empty then */
 
 #endif

@@ -29,6 +29,17 @@ static inline size_t utf8_next(const char *p, size_t n) {
     return len > 1 && (cp < least[len] || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) ? 0 : len;
 }
 
+static inline int utf8_valid(const void *text, size_t n) {
+    const char *p = text;
+    for (size_t i = 0, len; i < n; i += len) {
+        len = utf8_next(p + i, n - i);
+        if (len == 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* Eight bytes at once: the lowest byte whose top bit is set in the result is the first that is no
  * ASCII, a control character, a quote or a backslash. */
 static inline uint64_t utf8_odd(uint64_t x) {

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "../common/jescape.h"
+#include "../common/utf8.h"
 #include "../common/xmem.h"
 
 static void room(struct text *t, size_t n) {
@@ -51,45 +53,19 @@ void text_addf(struct text *t, const char *fmt, ...) {
     va_end(again);
 }
 
-/* Length of the UTF-8 sequence at s, 0: none. */
-static size_t utf8_at(const unsigned char *s, size_t n) {
-    size_t len = s[0] < 0x80                    ? 1
-                 : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
-                 : (s[0] & 0xf0) == 0xe0        ? 3
-                 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                                : 0;
-    if (len == 0 || len > n) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
-        return 0;
-    }
-    return len;
-}
-
 void text_add_json(struct text *t, trl_str s) {
-    const unsigned char *p = (const unsigned char *)s.ptr;
     text_add(t, "\"", 1);
-    for (size_t i = 0; i < s.len;) {
-        size_t n = utf8_at(p + i, s.len - i);
+    for (size_t i = 0, n; i < s.len; i += n) {
+        char escaped[6];
+        n = utf8_next(s.ptr + i, s.len - i);
         if (n == 0) {
             text_add(t, "?", 1);
             n = 1;
-        } else if (n == 1 && (p[i] < 0x20 || p[i] == 0x7f)) {
-            text_addf(t, "\\u%04x", p[i]);
+        } else if (n == 1) {
+            text_add(t, escaped, jescape_put(s.ptr[i], escaped));
         } else {
-            if (p[i] == '"' || p[i] == '\\') {
-                text_add(t, "\\", 1);
-            }
-            text_add(t, p + i, n);
+            text_add(t, s.ptr + i, n);
         }
-        i += n;
     }
     text_add(t, "\"", 1);
 }

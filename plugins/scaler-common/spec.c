@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/jpull.h"
 #include "../common/xmem.h"
-#include "json_read.h"
 
 #define WEIGHT_DEFAULT 100u
 
+static const char not_whole[] = "must be a whole number from 0 to 18446744073709551615";
+
 struct reading {
-    struct json_read json;
+    struct jpull json;
     trl_scaler_spec *spec;
     trl_err *err;
     size_t cap_spreads;
@@ -25,7 +27,25 @@ static bool refuse(struct reading *r, const char *where, const char *what) {
 }
 
 static bool refuse_json(struct reading *r, const char *where) {
-    return refuse(r, where, r->json.error ? r->json.error : "not JSON");
+    char what[80];
+    snprintf(what, sizeof(what), "not JSON: %s", r->json.error);
+    return refuse(r, where, what);
+}
+
+static void free_str(trl_str s) {
+    free((void *)(uintptr_t)s.ptr);
+}
+
+/* A string with its quotes, as it is written; *ret is owned. */
+static void decode(trl_str raw, trl_str *ret) {
+    char *text = x_alloc(raw.len);
+    jpull_decode(raw, text, &ret->len);
+    text[ret->len] = '\0';
+    ret->ptr = text;
+}
+
+static bool named(trl_str raw_key, const char *name) {
+    return jpull_same(raw_key, trl_cstr(name));
 }
 
 /* The pointer of a member of spread i; `key` may be hostile, so it is cut and escaped. */
@@ -54,25 +74,23 @@ static int by_key(const void *a, const void *b) {
 
 static bool read_need(struct reading *r, uint32_t i, struct spread *s, size_t *cap) {
     char where[160];
-    trl_str key, value;
-    if (!json_read_string(&r->json, &key)) {
+    trl_str raw;
+    if (!jpull_key(&r->json, &raw)) {
         pointer(where, sizeof(where), i, "/requirements", (trl_str){NULL, 0});
         return refuse_json(r, where);
     }
     s->needs = x_grow(s->needs, s->n_needs, cap, sizeof(*s->needs));
-    s->needs[s->n_needs] = (trl_label){key, {NULL, 0}};
-    s->n_needs++;
-    pointer(where, sizeof(where), i, "/requirements", key);
-    if (!json_read_colon(&r->json)) {
-        return refuse_json(r, where);
-    }
-    if (json_read_peek(&r->json) != JSON_STRING) {
+    trl_label *need = &s->needs[s->n_needs++];
+    *need = (trl_label){{NULL, 0}, {NULL, 0}};
+    decode((trl_str){raw.ptr - 1, raw.len + 2}, &need->key);
+    pointer(where, sizeof(where), i, "/requirements", need->key);
+    if (jpull_peek(&r->json) != JPULL_STRING) {
         return refuse(r, where, "must be a string: the value of the host's label");
     }
-    if (!json_read_string(&r->json, &value)) {
+    if (!jpull_raw(&r->json, &raw)) {
         return refuse_json(r, where);
     }
-    s->needs[s->n_needs - 1].value = value;
+    decode(raw, &need->value);
     return true;
 }
 
@@ -81,13 +99,13 @@ static bool read_needs(struct reading *r, uint32_t i, struct spread *s) {
     size_t cap = 0;
     bool first;
     pointer(where, sizeof(where), i, "/requirements", (trl_str){NULL, 0});
-    if (json_read_peek(&r->json) != JSON_OBJECT) {
+    if (jpull_peek(&r->json) != JPULL_OBJECT) {
         return refuse(r, where, "must be an object of labels: {\"zone\": \"a\"}");
     }
-    if (!json_read_enter(&r->json, &first)) {
+    if (!jpull_enter(&r->json, '{', &first)) {
         return refuse_json(r, where);
     }
-    while (json_read_more(&r->json, &first, '}')) {
+    while (jpull_more(&r->json, &first, '}')) {
         if (!read_need(r, i, s, &cap)) {
             return false;
         }
@@ -107,24 +125,51 @@ static bool read_needs(struct reading *r, uint32_t i, struct spread *s) {
     return true;
 }
 
+/* A whole number from 0 to 2^64-1, written without fraction or exponent. */
+static bool read_count(struct reading *r, const char *where, uint64_t *ret) {
+    trl_str raw;
+    uint64_t v = 0;
+    if (jpull_peek(&r->json) != JPULL_NUMBER) {
+        return refuse(r, where, not_whole);
+    }
+    if (!jpull_raw(&r->json, &raw)) {
+        return refuse_json(r, where);
+    }
+    for (size_t i = 0; i < raw.len; i++) {
+        unsigned digit = (unsigned char)raw.ptr[i] - (unsigned)'0';
+        if (digit > 9 || __builtin_mul_overflow(v, 10u, &v) ||
+            __builtin_add_overflow(v, digit, &v)) {
+            return refuse(r, where, not_whole);
+        }
+    }
+    *ret = v;
+    return true;
+}
+
 static bool read_weight(struct reading *r, uint32_t i, struct spread *s) {
     char where[64];
     pointer(where, sizeof(where), i, "/weight", (trl_str){NULL, 0});
-    bool ok = json_read_peek(&r->json) == JSON_NULL ? json_read_null(&r->json)
-                                                    : json_read_u64(&r->json, &s->weight);
-    return ok || refuse_json(r, where);
+    if (jpull_peek(&r->json) != JPULL_WORD) {
+        return read_count(r, where, &s->weight);
+    }
+    trl_str raw;
+    if (!jpull_raw(&r->json, &raw)) {
+        return refuse_json(r, where);
+    }
+    return jpull_is(raw, "null") || refuse(r, where, not_whole);
 }
 
 enum { SEEN_NAME = 1, SEEN_NEEDS = 2, SEEN_WEIGHT = 4 };
 
-/* One member of a spread; its name is taken by the caller. */
+/* One member of a spread; `key` as it is written. */
 static bool read_spread_member(struct reading *r, uint32_t i, struct spread *s, trl_str key,
                                unsigned *seen) {
     char where[160];
-    unsigned bit = trl_str_is(key, "name")           ? SEEN_NAME
-                   : trl_str_is(key, "requirements") ? SEEN_NEEDS
-                   : trl_str_is(key, "weight")       ? SEEN_WEIGHT
-                                                     : 0;
+    trl_str raw;
+    unsigned bit = named(key, "name")           ? SEEN_NAME
+                   : named(key, "requirements") ? SEEN_NEEDS
+                   : named(key, "weight")       ? SEEN_WEIGHT
+                                                : 0;
     pointer(where, sizeof(where), i, "", key);
     if (!bit) {
         return refuse(r, where, "is not known here; a spread has name, requirements, weight");
@@ -133,19 +178,20 @@ static bool read_spread_member(struct reading *r, uint32_t i, struct spread *s, 
         return refuse(r, where, "is there twice");
     }
     *seen |= bit;
-    if (!json_read_colon(&r->json)) {
-        return refuse_json(r, where);
-    }
     if (bit == SEEN_NEEDS) {
         return read_needs(r, i, s);
     }
     if (bit == SEEN_WEIGHT) {
         return read_weight(r, i, s);
     }
-    if (json_read_peek(&r->json) != JSON_STRING) {
+    if (jpull_peek(&r->json) != JPULL_STRING) {
         return refuse(r, where, "must be a string");
     }
-    return json_read_string(&r->json, &s->name) || refuse_json(r, where);
+    if (!jpull_raw(&r->json, &raw)) {
+        return refuse_json(r, where);
+    }
+    decode(raw, &s->name);
+    return true;
 }
 
 static bool read_spread(struct reading *r, uint32_t i) {
@@ -160,20 +206,18 @@ static bool read_spread(struct reading *r, uint32_t i) {
     memset(&r->spec->spreads[i], 0, sizeof(struct spread));
     r->spec->spreads[i].weight = WEIGHT_DEFAULT;
     r->spec->n_spreads = i + 1;
-    if (json_read_peek(&r->json) != JSON_OBJECT) {
+    if (jpull_peek(&r->json) != JPULL_OBJECT) {
         return refuse(r, where, "must be an object: {\"name\": \"east\", \"requirements\": {}}");
     }
-    if (!json_read_enter(&r->json, &first)) {
+    if (!jpull_enter(&r->json, '{', &first)) {
         return refuse_json(r, where);
     }
-    while (json_read_more(&r->json, &first, '}')) {
+    while (jpull_more(&r->json, &first, '}')) {
         trl_str key;
-        if (!json_read_string(&r->json, &key)) {
+        if (!jpull_key(&r->json, &key)) {
             return refuse_json(r, where);
         }
-        bool ok = read_spread_member(r, i, &r->spec->spreads[i], key, &seen);
-        free((void *)(uintptr_t)key.ptr);
-        if (!ok) {
+        if (!read_spread_member(r, i, &r->spec->spreads[i], key, &seen)) {
             return false;
         }
     }
@@ -185,13 +229,13 @@ static bool read_spread(struct reading *r, uint32_t i) {
 
 static bool read_spreads(struct reading *r) {
     bool first;
-    if (json_read_peek(&r->json) != JSON_ARRAY) {
+    if (jpull_peek(&r->json) != JPULL_ARRAY) {
         return refuse(r, "/spread", "must be a list");
     }
-    if (!json_read_enter(&r->json, &first)) {
+    if (!jpull_enter(&r->json, '[', &first)) {
         return refuse_json(r, "/spread");
     }
-    for (uint32_t i = 0; json_read_more(&r->json, &first, ']'); i++) {
+    for (uint32_t i = 0; jpull_more(&r->json, &first, ']'); i++) {
         if (!read_spread(r, i)) {
             return false;
         }
@@ -201,11 +245,11 @@ static bool read_spreads(struct reading *r) {
 
 /* One member of the whole; `seen` is a bit each for instances and spread. */
 static bool read_member(struct reading *r, trl_str key, unsigned *seen) {
-    bool replicas = trl_str_is(key, "replicas");
-    bool count = replicas || trl_str_is(key, "instances");
+    bool replicas = named(key, "replicas");
+    bool count = replicas || named(key, "instances");
     unsigned bit = count ? 1u : 2u;
     const char *where = replicas ? "/replicas" : count ? "/instances" : "/spread";
-    if (!count && !trl_str_is(key, "spread")) {
+    if (!count && !named(key, "spread")) {
         char known[200];
         snprintf(known, sizeof(known),
                  "'%.*s' is not known here; a scaler has instances and spread",
@@ -221,33 +265,28 @@ static bool read_member(struct reading *r, trl_str key, unsigned *seen) {
                             : "is there twice");
     }
     *seen |= bit;
-    if (!json_read_colon(&r->json)) {
-        return refuse_json(r, where);
-    }
     if (!count) {
         return read_spreads(r);
     }
-    return json_read_u64(&r->json, &r->spec->instances) || refuse_json(r, where);
+    return read_count(r, where, &r->spec->instances);
 }
 
 static bool read_all(struct reading *r) {
     unsigned seen = 0;
     bool first;
-    if (json_read_peek(&r->json) != JSON_OBJECT || !json_read_enter(&r->json, &first)) {
+    if (jpull_peek(&r->json) != JPULL_OBJECT || !jpull_enter(&r->json, '{', &first)) {
         return refuse(r, "", "a scaler's properties must be an object: {\"instances\": 1}");
     }
-    while (json_read_more(&r->json, &first, '}')) {
+    while (jpull_more(&r->json, &first, '}')) {
         trl_str key;
-        if (!json_read_string(&r->json, &key)) {
+        if (!jpull_key(&r->json, &key)) {
             return refuse_json(r, "");
         }
-        bool ok = read_member(r, key, &seen);
-        free((void *)(uintptr_t)key.ptr);
-        if (!ok) {
+        if (!read_member(r, key, &seen)) {
             return false;
         }
     }
-    if (!json_read_end(&r->json)) {
+    if (!jpull_end(&r->json)) {
         return refuse_json(r, "");
     }
     return (seen & 1u) != 0 || refuse(r, "", "instances is missing: how many shall run");
@@ -257,7 +296,7 @@ trl_status spec_compile(trl_str properties, trl_scaler_spec **ret, trl_err *err)
     trl_err none = {.struct_size = sizeof(none)};
     struct reading r = {.spec = x_zalloc(sizeof(*r.spec)), .err = err ? err : &none};
     r.err->code = TRL_OK;
-    json_read_init(&r.json, properties);
+    jpull_init(&r.json, properties.len ? properties.ptr : "", properties.len);
     if (!read_all(&r)) {
         spec_release(r.spec);
         return r.err->code;
@@ -272,10 +311,6 @@ trl_status spec_compile(trl_str properties, trl_scaler_spec **ret, trl_err *err)
     }
     *ret = r.spec;
     return TRL_OK;
-}
-
-static void free_str(trl_str s) {
-    free((void *)(uintptr_t)s.ptr);
 }
 
 void spec_release(trl_scaler_spec *spec) {

@@ -133,7 +133,9 @@ static void law_unused_go(struct scaler_suite *s, const struct world *w) {
     }
 }
 
-/* Once everything runs as wanted, hosts that fall silent or are cordoned change nothing. */
+/* Once everything runs as wanted, hosts that fall silent or are cordoned change nothing. With
+ * several groups one that had nothing may have been what let another serve elsewhere: looked at for
+ * one. */
 static void law_silence(struct scaler_suite *s, const struct world *w) {
     static const uint32_t flags[] = {TRL_HOST_STALE, TRL_HOST_SUSPECT, TRL_HOST_CORDONED};
     struct world later;
@@ -145,9 +147,10 @@ static void law_silence(struct scaler_suite *s, const struct world *w) {
         }
     }
     place(s, &later, s->spec);
+    bool one = world_one_group(w) && world_one_group(&later);
     for (uint32_t i = 0; i < later.n; i++) {
         const struct world_host *h = &later.hosts[i];
-        TK_CHECK_F(s->tk, h->wanted >= h->current || w->out.failed,
+        TK_CHECK_F(s->tk, h->wanted >= h->current || w->out.failed || !one,
                    "silence or cordon takes %u from %s: %s", h->current - h->wanted, h->id,
                    s->properties);
     }
@@ -324,6 +327,7 @@ static void check_garbage(struct scaler_suite *s) {
     static const char bytes[] = "\"\\{}[],:0-9.eE nulltrue\x01\x80\xff";
     size_t len = strlen(s->properties);
     char text[TEXT_MAX];
+    struct rng before = s->rng; /* the lattices that follow do not depend on what was taken here */
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         check_text(s, texts[i], strlen(texts[i]));
     }
@@ -334,12 +338,13 @@ static void check_garbage(struct scaler_suite *s) {
         }
         check_text(s, text, i % 2 ? len : rng_below(&s->rng, len + 1));
     }
+    s->rng = before;
 }
 
 int suite_scaler(const char *component, const char *const properties[], uint32_t n) {
     struct scaler_suite s = {.tk = tk_create(true)};
     struct plug_inst *in = tk_open(s.tk, TRL_KIND_SCALER, component, NULL, NULL, 0);
-    rng_seed(&s.rng, 20240521);
+    rng_seed(&s.rng, 20240522);
     if (in) {
         s.t = plug_inst_table(in);
         s.in = plug_inst_raw(in);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading JSON that holds secrets, in place: nothing is allocated, nothing copied but what is asked
- * for, into memory of the caller's choice. Strict (RFC 8259, UTF-8, at most 64 levels). Pure.
+ * Members of JSON that holds secrets, read in place and written: nothing is allocated, nothing
+ * copied but what is asked for, into memory of the caller's choice. Stricter than jpull_find(): a
+ * name that stands twice is an error. Pure.
  */
 #ifndef SECRETS_COMMON_SJSON_H
 #define SECRETS_COMMON_SJSON_H
@@ -17,13 +18,9 @@ enum sjson sjson_member(trl_str text, trl_str name, trl_str *ret);
 enum sjson sjson_find(trl_str text, trl_str name, trl_str *ret, size_t *ret_close, int *ret_empty);
 
 int sjson_is_string(trl_str value);
-int sjson_is_null(trl_str value);
-/* A string's text: out has room for value.len bytes. 0: it is no string, or not Unicode. */
-int sjson_decode(trl_str value, char *out, size_t *ret_n);
 /* [0,255,...]: out has room for value.len / 2 bytes. 0: it is no array of bytes. */
 int sjson_bytes(trl_str value, uint8_t *out, size_t *ret_n);
 /* Text as a JSON string with its quotes: out has room for 6 * n + 2 bytes. 0: it is not UTF-8. */
 int sjson_encode(const char *text, size_t n, char *out, size_t *ret_n);
-int sjson_utf8(const void *text, size_t n);
 
 #endif

@@ -7,9 +7,9 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "../../plugins/common/utf8.h"
 #include "../../plugins/common/xmem.h"
 #include "../common/keyfile.h"
-#include "../common/sjson.h"
 #include "vars.h"
 
 struct stream { /* a watch, or a list that waits for room */
@@ -128,7 +128,7 @@ static void fetch(trl_inst *in, trl_op *op, const trl_secret_ref *ref) {
         memset(&s, 0, sizeof(s));
         s.struct_size = sizeof(s);
         s.value = (trl_bytes){in->vars.block + v->at, v->len};
-        s.flags = sjson_utf8(s.value.ptr, s.value.len) ? 0 : TRL_SECRET_BINARY;
+        s.flags = utf8_valid(s.value.ptr, s.value.len) ? 0 : TRL_SECRET_BINARY;
         s.version = trl_cstr(version);
         in->secret->done(op, &s);
     }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "../../plugins/common/utf8.h"
 #include "../../plugins/common/xmem.h"
 #include "../common/sjson.h"
 #include "file.h"
@@ -134,7 +135,7 @@ static void fetched(trl_inst *in, struct job *j) {
     memset(&s, 0, sizeof(s));
     s.struct_size = sizeof(s);
     s.value = t->value_at;
-    s.flags = sjson_utf8(t->value_at.ptr, t->value_at.len) ? 0 : TRL_SECRET_BINARY;
+    s.flags = utf8_valid(t->value_at.ptr, t->value_at.len) ? 0 : TRL_SECRET_BINARY;
     s.version = trl_cstr(t->told);
     in->n_fetched++;
     in->secret->done(j->op, &s);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../plugins/common/jpull.h"
 #include "../../plugins/common/xmem.h"
 #include "../common/sjson.h"
 #include "file.h"
@@ -40,7 +41,7 @@ static trl_status pick_field(const struct place *p, struct task *t, trl_bytes al
         return trl_errf(&t->err, TRL_E_INVALID,
                         "%.120s: a field is asked for, but it is not one JSON object", t->key);
     }
-    if (got == SJSON_ABSENT || sjson_is_null(raw)) {
+    if (got == SJSON_ABSENT || jpull_is(raw, "null")) {
         return trl_errf(&t->err, TRL_E_NOTFOUND, "%.120s: there is no field '%.60s'", t->key,
                         t->field);
     }
@@ -53,7 +54,7 @@ static trl_status pick_field(const struct place *p, struct task *t, trl_bytes al
         return trl_errf(&t->err, TRL_E_BUSY,
                         "no memory can be locked: raise the limit (ulimit -l)");
     }
-    if (!sjson_decode(raw, (char *)text.ptr, &text.len)) {
+    if (!jpull_decode(raw, (char *)text.ptr, &text.len)) {
         safe_free(&p->safe, &text);
         return trl_errf(&t->err, TRL_E_INVALID, "%.120s: field '%.60s' is not Unicode text", t->key,
                         t->field);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../plugins/common/utf8.h"
 #include "../../plugins/common/xmem.h"
-#include "../common/sjson.h"
 #include "kv.h"
 
 struct look { /* fetch and check */
@@ -66,7 +66,7 @@ static void answer(struct look *l, const struct js_got *got) {
         memset(&s, 0, sizeof(s));
         s.struct_size = sizeof(s);
         s.value = (trl_bytes){plain, n};
-        s.flags = sjson_utf8(plain, n) ? 0 : TRL_SECRET_BINARY;
+        s.flags = utf8_valid(plain, n) ? 0 : TRL_SECRET_BINARY;
         s.version = trl_cstr(version);
         in->secret->done(l->f.op, &s);
         flow_free(&l->f);

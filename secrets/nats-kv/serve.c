@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../plugins/common/jpull.h"
 #include "../../plugins/common/xmem.h"
 #include "../common/sjson.h"
 #include "kv.h"
@@ -74,11 +75,11 @@ static void store(trl_inst *in, trl_str reply, trl_str key, const void *value, s
 static int take_value(trl_str request, uint8_t *out, size_t *ret_n) {
     trl_str v = {NULL, 0};
     enum sjson got = sjson_member(request, trl_cstr("string_secret"), &v);
-    if (got == SJSON_OK && !sjson_is_null(v)) {
-        return sjson_decode(v, (char *)out, ret_n);
+    if (got == SJSON_OK && !jpull_is(v, "null")) {
+        return jpull_decode(v, (char *)out, ret_n);
     }
     return got != SJSON_BAD && sjson_member(request, trl_cstr("binary_secret"), &v) == SJSON_OK &&
-           !sjson_is_null(v) && sjson_bytes(v, out, ret_n);
+           !jpull_is(v, "null") && sjson_bytes(v, out, ret_n);
 }
 
 /* An error's name, or NULL: it was sent to the bucket. */
@@ -87,7 +88,7 @@ static const char *put_opened(trl_inst *in, trl_str reply, trl_str request, uint
     size_t n_key = 0, n = 0;
     trl_str v = {NULL, 0};
     if (sjson_member(request, trl_cstr("key"), &v) != SJSON_OK || v.len > sizeof(key) ||
-        !sjson_decode(v, key, &n_key) || !kv_key_ok((trl_str){key, n_key}) ||
+        !jpull_decode(v, key, &n_key) || !kv_key_ok((trl_str){key, n_key}) ||
         !take_value(request, scratch, &n) || n > TRL_SECRET_MAX_BYTES) {
         return "InvalidPayload";
     }

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "../../plugins/common/jpull.h"
 #include "http.h"
-#include "jpull.h"
 #include "vault.h"
 
 #define RETRY_SEALED_MS 5000u

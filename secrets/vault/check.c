@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "jpull.h"
+#include "../../plugins/common/jpull.h"
 #include "kv_priv.h"
 #include "vault.h"
 

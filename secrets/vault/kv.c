@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "jpull.h"
-#include "utf8.h"
+#include "../../plugins/common/jpull.h"
+#include "../../plugins/common/utf8.h"
 #include "vault.h"
 
 /* s is told as far as it is printable: it goes into a line of a log. */
@@ -20,7 +20,7 @@ static trl_status bad_ref(trl_err *err, const char *what, trl_str s, const char 
 
 static trl_status key_ok(trl_str key, trl_err *err) {
     size_t part = 0;
-    if (!text_is_utf8(key.ptr, key.len)) {
+    if (!utf8_valid(key.ptr, key.len)) {
         return trl_errf(err, TRL_E_INVALID, "key: it is not UTF-8");
     }
     if (key.len == 0 || key.len > KV_KEY_MAX / 2) {

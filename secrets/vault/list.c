@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "../../plugins/common/jpull.h"
+#include "../../plugins/common/utf8.h"
 #include "../../plugins/common/xmem.h"
-#include "jpull.h"
 #include "kv_priv.h"
 #include "put.h"
-#include "utf8.h"
 #include "vault.h"
 
 #define LIST_DEPTH   64u
@@ -157,7 +157,7 @@ trl_status kv_list(trl_inst *in, const struct patience *w, trl_op *op, trl_str p
     struct walk k = {in, w, op, prefix, 0, err};
     char folder[KV_KEY_MAX];
     size_t n = prefix.len;
-    if (n >= KV_KEY_MAX / 2 || !text_is_utf8(prefix.ptr, n) || (n && memchr(prefix.ptr, 0, n))) {
+    if (n >= KV_KEY_MAX / 2 || !utf8_valid(prefix.ptr, n) || (n && memchr(prefix.ptr, 0, n))) {
         return trl_errf(err, TRL_E_INVALID, "prefix: it must be UTF-8 without NUL, up to %u bytes",
                         KV_KEY_MAX / 2 - 1);
     }

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "../../plugins/common/jpull.h"
 #include "ask.h"
-#include "jpull.h"
 #include "vault.h"
 
 #define SECOND_NS 1000000000ll

@@ -6,10 +6,10 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "jpull.h"
+#include "../../plugins/common/jpull.h"
+#include "../../plugins/common/utf8.h"
 #include "kv_priv.h"
 #include "put.h"
-#include "utf8.h"
 #include "vault.h"
 
 #define PUT_TRIES 3
@@ -33,7 +33,7 @@ static trl_status put_text(trl_inst *in, const struct kv_ref *ref, const trl_sec
                           sodium_base64_VARIANT_ORIGINAL);
         to->n += room - 1; /* without its NUL */
         sbuf_text(to, "\"");
-    } else if (!text_is_utf8(p, v->value.len) || v->flags & TRL_SECRET_BINARY) {
+    } else if (!utf8_valid(p, v->value.len) || v->flags & TRL_SECRET_BINARY) {
         return trl_errf(err, TRL_E_INVALID,
                         "the value is not text, and the server keeps text only: set the "
                         "reference's property encoding to base64");

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../plugins/common/jescape.h"
+
 #define SBUF_FIRST 2048u
 
 void sbuf_init(struct sbuf *b, const struct sbuf_mem *mem) {
@@ -71,20 +73,9 @@ bool sbuf_text(struct sbuf *b, const char *text) {
 }
 
 bool sbuf_quote(struct sbuf *b, const char *p, size_t n) {
-    static const char hex[] = "0123456789abcdef";
     sbuf_add(b, "\"", 1);
-    for (size_t i = 0; i < n && !b->failed; i++) {
-        unsigned char c = (unsigned char)p[i];
-        char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-        if (c < 0x20) {
-            sbuf_add(b, esc, sizeof(esc));
-            explicit_bzero(esc, sizeof(esc));
-        } else if (c == '"' || c == '\\') {
-            esc[1] = (char)c;
-            sbuf_add(b, esc, 2);
-        } else {
-            sbuf_add(b, p + i, 1);
-        }
+    for (size_t i = 0; i < n && sbuf_room(b, 6); i++) {
+        b->n += jescape_put(p[i], b->at + b->n);
     }
     return sbuf_add(b, "\"", 1);
 }

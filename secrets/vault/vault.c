@@ -10,10 +10,10 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "../../plugins/common/utf8.h"
 #include "../../plugins/common/xmem.h"
 #include "kv.h"
 #include "put.h"
-#include "utf8.h"
 #include "watch.h"
 
 trl_err vault_err(void) {
@@ -58,7 +58,7 @@ static void fetch(trl_inst *in, trl_op *op, const trl_secret_ref *asked) {
     st = st == TRL_OK ? kv_field(in, &ref, &r, &value, &err) : st;
     st = st == TRL_OK ? kv_version(in, &ref, r.version, value, version, &err) : st;
     if (st == TRL_OK) {
-        bool text = text_is_utf8(value.ptr, value.len);
+        bool text = utf8_valid(value.ptr, value.len);
         trl_secret s = {sizeof(s),
                         text ? 0 : TRL_SECRET_BINARY,
                         {value.ptr, value.len},

@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
+#include "../../plugins/common/jpull.h"
 #include "fuzz.h"
 #include "http.h"
-#include "jpull.h"
 
 static void *get(void *ctx, size_t n) {
     (void)ctx;

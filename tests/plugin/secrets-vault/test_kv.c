@@ -32,7 +32,7 @@ static void test_put(void **state) {
                        .body = POSTED("5"));
     ASK_TEXT(rig.tk, ask_put(rig.tk, rig.in, Q("a"), "n\"ew\n", 5), "5");
     TK_CHECK(rig.tk, rig_sent(&rig, "{\"options\":{\"cas\":4},\"data\":{\"user\":\"me\","
-                                    "\"port\":5432,\"value\":\"n\\\"ew\\u000a\"}}"));
+                                    "\"port\":5432,\"value\":\"n\\\"ew\\n\"}}"));
     ASK_TEXT(rig.tk, ask_put(rig.tk, rig.in, QF("a", "pass"), "x", 1), "5");
     TK_CHECK(rig.tk, rig_sent(&rig, "{\"options\":{\"cas\":4},\"data\":{\"user\":\"me\",\"value\":"
                                     "\"old\",\"port\":5432,\"pass\":\"x\"}}"));

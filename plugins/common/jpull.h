@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A JSON reader that builds nothing: it walks over text that the caller may write to and hands out
- * pieces of it. Strings are decoded in place, so a value never leaves the guarded buffer it came
- * in; jpull_string() reads a string once. The first failure sticks. Error texts are static: they
- * never quote the input.
+ * A strict JSON reader (RFC 8259, UTF-8) that builds and allocates nothing: it walks over borrowed
+ * text and hands out pieces of it, so a value never leaves the guarded buffer it came in. Pure. The
+ * first failure sticks. Error texts are static: they never quote the input.
  */
-#ifndef VAULT_JPULL_H
-#define VAULT_JPULL_H
+#ifndef PLUGINS_COMMON_JPULL_H
+#define PLUGINS_COMMON_JPULL_H
 
 #include <stdbool.h>
 #include <trellis/abi.h>
@@ -28,7 +27,7 @@ enum jpull_kind {
     JPULL_WORD /* true, false, null */
 };
 
-void jpull_init(struct jpull *j, const char *text, size_t n); /* written to */
+void jpull_init(struct jpull *j, const char *text, size_t n);
 enum jpull_kind jpull_peek(struct jpull *j);
 /* After jpull_enter() jpull_more() is true before each entry and false at the end or on failure. */
 bool jpull_enter(struct jpull *j, char open, bool *ret_first);
@@ -36,7 +35,10 @@ bool jpull_more(struct jpull *j, bool *first, char close);
 /* A member's name as it stands (escapes and all, without quotes), and its colon. */
 bool jpull_key(struct jpull *j, trl_str *ret);
 bool jpull_same(trl_str raw_key, trl_str name);
+/* A string, decoded in place: the text has to be writable, and is read once. */
 bool jpull_string(struct jpull *j, trl_str *ret);
+/* The same of a string as jpull_raw() hands it out, into memory with room for raw.len bytes. */
+bool jpull_decode(trl_str raw, char *to, size_t *ret_n);
 bool jpull_int(struct jpull *j, int64_t *ret);
 /* Any value, checked; *ret: its text as it stands, for another reader. */
 bool jpull_raw(struct jpull *j, trl_str *ret);

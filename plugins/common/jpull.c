@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "jescape.h"
+#include "utf8.h"
+
 static bool fail(struct jpull *j, const char *what) {
     if (!j->error) {
         j->error = what;
@@ -18,7 +21,8 @@ static void blanks(struct jpull *j) {
 
 void jpull_init(struct jpull *j, const char *text, size_t n) {
     memset(j, 0, sizeof(*j));
-    /* The text is the caller's own buffer; trl_str can only say const. */
+    /* Only jpull_string() writes, into what is the caller's own buffer; trl_str can only say const.
+     */
     memcpy(&j->p, &text, sizeof(j->p));
     j->end = j->p + n;
 }
@@ -81,128 +85,82 @@ bool jpull_more(struct jpull *j, bool *first, char close) {
     return true;
 }
 
-static int hex4(const char *p, const char *end) {
-    int v = 0;
-    if (end - p < 4) {
-        return -1;
-    }
-    for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int d = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
-        if (d < 0) {
-            return -1;
-        }
-        v = v * 16 + d;
-    }
-    return v;
-}
-
-static size_t put_utf8(char *to, uint32_t c) {
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (char)(0xc0 | c >> 6);
-        to[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        to[0] = (char)(0xe0 | c >> 12);
-        to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        to[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    to[0] = (char)(0xf0 | c >> 18);
-    to[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    to[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    to[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
-}
-
-/* j->p stands behind the 'u'. -1: no code point. */
-static int32_t escape_u(struct jpull *j) {
-    int hi = hex4(j->p, j->end), lo;
-    if (hi < 0 || (hi >= 0xdc00 && hi < 0xe000)) {
-        return -1;
-    }
-    j->p += 4;
-    if (hi < 0xd800 || hi >= 0xe000) {
-        return hi;
-    }
-    if (j->end - j->p < 6 || j->p[0] != '\\' || j->p[1] != 'u') {
-        return -1;
-    }
-    lo = hex4(j->p + 2, j->end);
-    if (lo < 0xdc00 || lo >= 0xe000) {
-        return -1;
-    }
-    j->p += 6;
-    return 0x10000 + ((hi - 0xd800) << 10) + (lo - 0xdc00);
-}
-
-/* j->p stands behind the backslash. Bytes written; 0: no such escape. */
-static size_t escape(struct jpull *j, char *to) {
-    static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
-    char c = j->p < j->end ? *j->p++ : '\0';
-    if (c == 'u') {
-        int32_t cp = escape_u(j);
-        return cp < 0 ? 0 : put_utf8(to, (uint32_t)cp);
-    }
-    const char *at = c ? strchr(from, c) : NULL;
-    if (!at) {
-        return 0;
-    }
-    *to = into[at - from];
-    return 1;
-}
-
-/* An escape is never shorter than what it stands for, so the decoded text fits where it came from.
- */
-static bool string(struct jpull *j, trl_str *ret, bool decode) {
-    blanks(j);
-    if (j->error || j->p == j->end || *j->p != '"') {
-        return fail(j, "a string is missing");
-    }
-    char *start = ++j->p, *to = start, spare[4];
+/* What j->p stands before, up to the closing quote. An escape is never shorter than what it stands
+ * for, so `to` may be where the string is. NULL: it is only checked. */
+static bool characters(struct jpull *j, char *to, size_t *ret_n) {
+    char spare[4], *at = to;
     while (j->p < j->end && *j->p != '"') {
-        char c = *j->p++;
-        if ((unsigned char)c < 0x20) {
+        const char *p = j->p;
+        size_t n;
+        if ((unsigned char)*p < 0x20) {
             return fail(j, "a control character in a string");
         }
-        if (c != '\\') {
-            if (decode) {
-                *to++ = c;
+        if (*p == '\\') {
+            p++;
+            n = jescape(&p, j->end, to ? at : spare);
+            if (n == 0) {
+                return fail(j, "a bad escape in a string");
             }
-            continue;
+            j->p += p - j->p;
+        } else {
+            n = utf8_next(p, (size_t)(j->end - p));
+            if (n == 0) {
+                return fail(j, "a string that is not UTF-8");
+            }
+            if (to) {
+                memmove(at, p, n);
+            }
+            j->p += n;
         }
-        size_t n = escape(j, decode ? to : spare);
-        if (n == 0) {
-            return fail(j, "a bad escape in a string");
-        }
-        to += decode ? n : 0;
+        at += to ? n : 0;
     }
     if (j->p == j->end) {
         return fail(j, "a string does not end");
     }
+    *ret_n = to ? (size_t)(at - to) : 0;
+    return true;
+}
+
+static bool open_quote(struct jpull *j) {
+    blanks(j);
+    if (j->error || j->p == j->end || *j->p != '"') {
+        return fail(j, "a string is missing");
+    }
     j->p++;
-    ret->ptr = start;
-    ret->len = (size_t)(to - start);
+    return true;
+}
+
+static bool string(struct jpull *j) {
+    size_t none;
+    if (!open_quote(j) || !characters(j, NULL, &none)) {
+        return false;
+    }
+    j->p++;
     return true;
 }
 
 bool jpull_string(struct jpull *j, trl_str *ret) {
-    return string(j, ret, true);
+    if (!open_quote(j)) {
+        return false;
+    }
+    ret->ptr = j->p;
+    if (!characters(j, j->p, &ret->len)) {
+        return false;
+    }
+    j->p++;
+    return true;
+}
+
+bool jpull_decode(trl_str raw, char *to, size_t *ret_n) {
+    struct jpull j;
+    jpull_init(&j, raw.ptr, raw.len);
+    return open_quote(&j) && characters(&j, to, ret_n) && j.p + 1 == j.end;
 }
 
 bool jpull_key(struct jpull *j, trl_str *ret) {
-    trl_str none;
     blanks(j);
     char *from = j->p;
-    if (!string(j, &none, false)) {
+    if (!string(j)) {
         return false;
     }
     ret->ptr = from + 1;
@@ -216,12 +174,11 @@ bool jpull_key(struct jpull *j, trl_str *ret) {
 }
 
 bool jpull_same(trl_str raw, trl_str name) {
-    struct jpull j;
+    const char *p = raw.ptr, *end = raw.ptr + raw.len;
     size_t at = 0;
-    jpull_init(&j, raw.ptr, raw.len);
-    while (j.p < j.end) {
-        char c[4] = {*j.p++};
-        size_t n = c[0] == '\\' ? escape(&j, c) : 1;
+    while (p < end) {
+        char c[4] = {*p++};
+        size_t n = c[0] == '\\' ? jescape(&p, end, c) : 1;
         if (n == 0 || name.len - at < n || memcmp(name.ptr + at, c, n) != 0) {
             return false;
         }
@@ -244,7 +201,10 @@ static bool number(struct jpull *j) {
     }
     char *first = j->p;
     size_t n = digits(j);
-    if (n == 0 || (n > 1 && *first == '0')) {
+    if (n > 1 && *first == '0') {
+        return fail(j, "a number begins with 0");
+    }
+    if (n == 0) {
         return fail(j, "a bad number");
     }
     if (j->p < j->end && *j->p == '.') {
@@ -312,10 +272,9 @@ static bool container(struct jpull *j, char open) {
 bool jpull_raw(struct jpull *j, trl_str *ret) {
     enum jpull_kind k = jpull_peek(j);
     char *from = j->p;
-    trl_str none;
     bool ok = k == JPULL_OBJECT   ? container(j, '{')
               : k == JPULL_ARRAY  ? container(j, '[')
-              : k == JPULL_STRING ? string(j, &none, false)
+              : k == JPULL_STRING ? string(j)
               : k == JPULL_NUMBER ? number(j)
               : k == JPULL_WORD   ? word(j)
                                   : fail(j, "a value is missing");
