@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/local_secrets.h"
 #include "cli/nats_client.h"
 #include "cli/serve.h"
 #include "codec/json.h"
@@ -182,9 +183,14 @@ static int make_data(const char *dir) {
 /* This machine is the host. What runs ends with us, unless it is to be kept for the next `up`. */
 static void use_processes(struct cli *c, struct config *config, const char *state) {
     struct buf dir = BUF_INIT;
+    struct err e = ERR_INIT;
     config->drivers = ARENA_NEW(&config->arena, struct plugin_choice);
     config->n_drivers = 1;
     config->drivers[0] = (struct plugin_choice){STR("process"), STR("{}"), NULL};
+    if (local_secrets_use(c, config, &e) < 0) {
+        fprintf(stderr, "%s: units that name secrets of '" LOCAL_SECRETS "' will not start\n",
+                e.msg);
+    }
     buf_addf(&dir, "%s.processes", state);
     set_string(config, &config->drivers[0], "state_dir", dir.ptr);
     set_string(config, &config->drivers[0], "lattice", c->lattice);

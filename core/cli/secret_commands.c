@@ -133,10 +133,6 @@ static int list(struct cli *c) {
     if (c->argc == 0) {
         return list_backends(c);
     }
-    if (!config) {
-        return cli_fail(EXIT_USAGE, "names of secrets are read from the backend itself: say with "
-                                    "-c FILE where it is configured");
-    }
     jw_init(&names.w, &names.json, false);
     jw_array(&names.w);
     int rc = secret_open(c, config, c->argv[0], &s);
@@ -203,10 +199,6 @@ static int put(struct cli *c) {
     const char *config = cli_option(c, "config"), *file = cli_option(c, "file");
     struct secret_session *s = NULL;
     char *version = NULL;
-    if (!config) {
-        return cli_fail(EXIT_USAGE, "a value goes from here to the backend and over no API: say "
-                                    "with -c FILE where the backend is configured");
-    }
     int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     if (fd < 0) {
         return cli_fail(EXIT_INPUT, "%s: %s", file, strerror(errno));
@@ -274,10 +266,12 @@ static const struct cli_opt for_check[] = {
     {"version", 0, "VERSION", false, "an older version"},
     {NULL, 0, NULL, false, NULL}};
 static const struct cli_opt for_list[] = {
-    {"config", 'c', "FILE", false, "where the backend is configured"},
+    {"config", 'c', "FILE", false, "where the backend is configured; `local` needs none"},
+    {"data", 0, "DIR", false, "of `local`: what was said to `up`"},
     {NULL, 0, NULL, false, NULL}};
 static const struct cli_opt for_put[] = {
-    {"config", 'c', "FILE", false, "where the backend is configured"},
+    {"config", 'c', "FILE", false, "where the backend is configured; `local` needs none"},
+    {"data", 0, "DIR", false, "of `local`: what was said to `up`"},
     {"field", 0, "NAME", false, "a field of it"},
     {"file", 'f', "FILE", false, "the value; else standard input"},
     {NULL, 0, NULL, false, NULL}};
@@ -292,7 +286,8 @@ const struct command cli_secret_commands[] = {
      "Names only, never values.\n", for_list, list},
     {"secret", "put", "BACKEND KEY", 2, 2, "write a secret into a backend that can",
      "The value comes from a file, a pipe or the terminal (not shown), and goes straight to the\n"
-     "backend: it passes no server and no bus but the backend's own.\n",
+     "backend: it passes no server and no bus but the backend's own. `local` is the directory\n"
+     "that `trellis up` without a configuration reads.\n",
      for_put, put},
     {"secret", "keygen", "", 0, 0, "a transit key for the secrets service",
      "Prints the public key. All instances need the same file, for ever: hosts keep the public\n"

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/app_show.h"
 #include "cli/files.h"
+#include "cli/local_secrets.h"
 #include "plane/config.h"
 #include "plug/bus.h"
 
@@ -67,6 +68,9 @@ static int load(struct secret_session *s, struct cli *c, const char *path) {
     struct err e = ERR_INIT;
     int rc = 0;
     config_defaults(&s->config);
+    if (!path) {
+        return local_secrets_use(c, &s->config, &e) < 0 ? cli_fail(EXIT_FAILED, "%s", e.msg) : 0;
+    }
     if (file_read(path, &text, &e) < 0) {
         return cli_fail(EXIT_INPUT, "%s", e.msg);
     }
@@ -128,7 +132,12 @@ int secret_open(struct cli *c, const char *config_path, const char *backend,
     int rc = load(s, c, config_path);
     const struct plugin_choice *choice = rc == 0 ? find(s, backend) : NULL;
     if (rc == 0 && !choice) {
-        rc = cli_fail(EXIT_INPUT, "%s names no secrets backend '%s'", config_path, backend);
+        rc = config_path
+                 ? cli_fail(EXIT_INPUT, "%s names no secrets backend '%s'", config_path, backend)
+                 : cli_fail(EXIT_USAGE,
+                            "'%s' is not the backend '" LOCAL_SECRETS "' of `trellis up`: say with "
+                            "-c FILE where it is configured",
+                            backend);
     }
     for (uint32_t i = 0; i < c->connect.n_plugin_dirs && n < 32; i++) {
         dirs[n++] = c->connect.plugin_dirs[i];

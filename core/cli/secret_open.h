@@ -11,7 +11,7 @@
 
 struct secret_session;
 
-/* 0, or an exit code after saying why. */
+/* config_path NULL: that of `trellis up` without one. 0, or an exit code after saying why. */
 int secret_open(struct cli *c, const char *config_path, const char *backend,
                 struct secret_session **ret);
 void secret_close(struct secret_session *s); /* NULL is fine */
