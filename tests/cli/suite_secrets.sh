@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2016 # run.sh sets them; $ belongs to the workload's script
+# shellcheck shell=bash disable=SC2154,SC2016,SC2094 # run.sh sets them; $ belongs to the workload's script
 # SPDX-License-Identifier: Apache-2.0
 # Secrets of processes under `trellis up`, as people use them: put, read, rotated, kept over a
 # kill -9; and the proof of silence: their bytes are nowhere but where they belong.
