@@ -7,8 +7,10 @@
 
 void judge_subject(const struct api *a, uint32_t point, str tenant, str lattice, str caller_json,
                    const struct manifest *m, const struct plan *plan, struct buf *out) {
-    struct policy_subject s = {point, a->env.multitenant ? &tenant : NULL, lattice, caller_json,
-                               plan};
+    uint32_t looks = policy_looks(a->env.policy, point);
+    struct policy_subject s = {
+        point,       a->env.multitenant ? &tenant : NULL,  lattice,
+        caller_json, looks & TRL_LOOKS_PLAN ? plan : NULL, !(looks & TRL_LOOKS_MANIFEST)};
     policy_subject_write(&s, m, out);
 }
 
@@ -35,7 +37,11 @@ void judge_ask(struct req *r, uint32_t point, const struct manifest *m, const st
                                              PSTR(r->name), version.len ? " " : "", PSTR(version))};
     struct policy_about about = {r->s.account, r->s.lattice, r->name, r->caller, r->trace};
     r->judged = then;
-    r->ask = policy_ask(a->env.policy, point, &q, 1, &about, on_rulings, r);
+    r->ask = NULL;
+    struct policy_ask *ask = policy_ask_now(a->env.policy, point, &q, 1, &about, on_rulings, r);
+    if (ask) { /* else it is answered, and the request perhaps gone */
+        r->ask = ask;
+    }
     buf_finish(&subject);
 }
 

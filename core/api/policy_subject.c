@@ -219,9 +219,16 @@ static void write_plan(struct jw *w, const struct plan *p) {
     jw_end_object(w);
 }
 
+static void write_manifest(struct jw *w, const struct manifest *m) {
+    struct buf text = BUF_INIT;
+    manifest_write(m, STR_NONE, &text);
+    jw_key(w, "manifest");
+    jw_raw(w, buf_str(&text));
+    buf_finish(&text);
+}
+
 void policy_subject_write(const struct policy_subject *s, const struct manifest *m,
                           struct buf *out) {
-    struct buf text = BUF_INIT;
     struct jw w;
     jw_init(&w, out, false);
     jw_object(&w);
@@ -235,10 +242,9 @@ void policy_subject_write(const struct policy_subject *s, const struct manifest 
     jw_kv(&w, "app", str_trim(m->name));
     str version = manifest_version(m);
     write_some(&w, "version", version);
-    manifest_write(m, STR_NONE, &text);
-    jw_key(&w, "manifest");
-    jw_raw(&w, buf_str(&text));
-    buf_finish(&text);
+    if (!s->no_manifest) {
+        write_manifest(&w, m);
+    }
     write_units(&w, m);
     write_links(&w, m);
     struct visit v = {.m = m, .w = &w};

@@ -15,6 +15,7 @@ struct policy_subject {
     const str *tenant;       /* NULL: there are none */
     str lattice, caller;     /* caller: a JSON object; empty: nothing is known */
     const struct plan *plan; /* NULL: none */
+    bool no_manifest;        /* nobody looks at the manifest itself */
 };
 
 /* One JSON object onto out. */

@@ -410,6 +410,9 @@ void dispatch_refuse(struct engine *e, const struct plan_action *a, str text) {
 void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p) {
     struct gate_pass gate;
     gate_begin(&gate, e, a);
+    if (e->link_up) {
+        gate_learn(&gate, p);
+    }
     for (uint32_t i = 0; e->link_up && i < p->n_actions; i++) {
         const struct plan_action *x = &p->actions[i];
         if (gate_allows(&gate, x) && guard_allows(e, a, x)) {

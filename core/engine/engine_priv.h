@@ -106,20 +106,38 @@ void dispatch_refuse(struct engine *e, const struct plan_action *a, str text);
 /* gate.c: the policy chains before a command goes out. One pass of one app: begin, one question
  * per action, end (which asks for what was not known). */
 struct gate_ask;
+struct gate_seen { /* a command of this pass; its question was answered, or is being asked */
+    const struct plan_action *x;
+    uint64_t mark;
+    bool allowed;
+};
+#define GATE_SEEN 16u
 struct gate_pass {
     struct engine *e;
     struct desired_app *app;
     struct gate_ask *place, *command; /* NULL: nobody is asked */
-    const struct plan_action *last;   /* its question was answered, or is being asked */
-    bool last_allowed;
+    struct gate_seen seen[GATE_SEEN];
+    uint32_t n_seen; /* the last GATE_SEEN of them are kept */
 };
 void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a);
+void gate_learn(struct gate_pass *g, const struct plan *p); /* before the first action goes out */
 bool gate_allows(struct gate_pass *g, const struct plan_action *x);
 void gate_end(struct gate_pass *g);
 /* Hosts that a policy denies to the unit: for plan_in.denied. */
 void gate_each_denial(void *arg, const struct want_unit *u,
                       void (*fn)(void *fn_arg, str host, bool stop, str text), void *fn_arg);
 void gate_cancel(struct engine *e); /* forgets everything under way */
+
+/* gate_subject.c */
+void gate_command_subject(struct engine *e, const struct plan_action *x, struct buf *out);
+void gate_place_subject(struct engine *e, str app, const struct want_unit *u, uint32_t slot,
+                        struct buf *out);
+/* What gate_place_subject() tells of them, in short. */
+uint64_t gate_place_mark(const struct engine *e, const struct want_unit *u, uint32_t slot);
+/* A command whose subject is that of x to the letter, among those seen lately; NULL: none. In a
+ * large plan most are: so their subjects need not be written. */
+const struct gate_seen *gate_alike(const struct gate_pass *g, const struct plan_action *x);
+void gate_remember(struct gate_pass *g, const struct plan_action *x, bool allowed);
 
 /* hostlife.c */
 void hostlife_tick(struct engine *e);

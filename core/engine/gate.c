@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The policy gate of dispatch. An action goes out when its ruling is known and no denial; what is
- * not known is asked for, and the app is planned again with the answer. Nothing here waits.
+ * not known is asked for: what is answered at once counts for this plan, with other answers the app
+ * is planned again. Nothing here waits.
  *
  * A denied command is a failed one: it backs off and shows its reason. A denied placement takes the
  * host away from the unit: what runs there stays, unless the rule says that it must stop.
@@ -34,85 +35,12 @@ struct gate_ask { /* a question under way */
     struct policy_ask *ask;
     uint32_t point;
     uint64_t epoch; /* rules as they were when it was asked */
+    bool ahead;     /* for the plan that is about to go out: answers lead to no other */
     char *app;
     struct arena arena;
     VEC(struct policy_question) q;
     VEC(struct gate_place) at; /* PLACE: what each question is about */
 };
-
-/* Questions */
-
-static void write_labels(struct jw *w, const trl_label *labels, uint32_t n) {
-    jw_key(w, "labels");
-    jw_object(w);
-    for (uint32_t i = 0; i < n; i++) {
-        jw_key_str(w, labels[i].key);
-        jw_str(w, labels[i].value);
-    }
-    jw_end_object(w);
-}
-
-static void begin_subject(struct engine *e, struct jw *w, struct buf *out, const char *point,
-                          str app) {
-    jw_init(w, out, false);
-    jw_object(w);
-    jw_kv(w, "point", str_c(point));
-    if (!str_is(engine_tenant(e), "_")) {
-        jw_kv(w, "tenant", engine_tenant(e));
-    }
-    jw_kv(w, "lattice", engine_lattice(e));
-    jw_kv(w, "app", app);
-}
-
-/* looks: TRL_LOOKS_*, what of it. */
-static void write_host(struct engine *e, struct jw *w, uint32_t slot, uint32_t looks) {
-    const struct seen_host *h = &e->o.hosts.at[slot];
-    jw_key(w, "host");
-    jw_object(w);
-    if (looks & TRL_LOOKS_HOST) {
-        jw_kv(w, "id", h->id);
-        jw_kv(w, "name", h->name);
-    }
-    if (looks & TRL_LOOKS_LABELS) {
-        write_labels(w, h->labels, h->n_labels);
-    }
-    jw_end_object(w);
-}
-
-static void command_subject(struct engine *e, const struct plan_action *x, struct buf *out) {
-    struct jw w;
-    begin_subject(e, &w, out, "command", x->app);
-    jw_kv(&w, "verb", str_c(dispatch_verb(x->verb)));
-    if (x->target == PLAN_UNIT) {
-        jw_kv(&w, "unit", x->name);
-        jw_kv(&w, "image", x->unit ? x->unit->image : x->image_old);
-        jw_kv_u64(&w, "count", x->count);
-        jw_kv_u64(&w, "count_old", x->count_old);
-        uint32_t looks = policy_looks(e->env.policy, TRL_POINT_COMMAND);
-        if (looks & (TRL_LOOKS_HOST | TRL_LOOKS_LABELS)) {
-            write_host(e, &w, x->host, looks);
-        }
-    } else {
-        jw_kv(&w, x->target == PLAN_LINK ? "link" : "config", x->name);
-    }
-    jw_kv(&w, "reason", x->reason);
-    jw_end_object(&w);
-}
-
-static void place_subject(struct engine *e, str app, const struct want_unit *u, uint32_t slot,
-                          struct buf *out) {
-    struct jw w;
-    begin_subject(e, &w, out, "place", app);
-    jw_key(&w, "unit");
-    jw_object(&w);
-    jw_kv(&w, "name", u->item);
-    jw_kv(&w, "id", u->id);
-    jw_kv(&w, "kind", u->provider ? STR("provider") : STR("component"));
-    jw_kv(&w, "image", u->image);
-    jw_end_object(&w);
-    write_host(e, &w, slot, UINT32_MAX);
-    jw_end_object(&w);
-}
 
 static struct gate_ask *ask_new(struct engine *e, uint32_t point, str app) {
     struct gate_ask *k = mem_zalloc(sizeof(*k));
@@ -151,23 +79,9 @@ static void denial_free(struct denial *d) {
     }
 }
 
-static uint64_t mix(uint64_t h, str s) {
-    return (h ^ hash_bytes(s.ptr, s.len)) * 0x9e3779b97f4a7c15ull + s.len;
-}
-
-/* What place_subject() tells of them, in short. */
-static uint64_t place_mark(const struct engine *e, const struct want_unit *u, uint32_t slot) {
-    const struct seen_host *h = &e->o.hosts.at[slot];
-    uint64_t m = mix(mix(mix(mix(u->provider, u->app), u->item), u->image), h->name);
-    for (uint32_t i = 0; i < h->n_labels; i++) {
-        m = mix(mix(m, h->labels[i].key), h->labels[i].value);
-    }
-    return m;
-}
-
 static bool holds(const struct engine *e, const struct denial *d, const struct want_unit *u,
                   uint32_t slot) {
-    return d->until_ns > engine_now(e) && d->mark == place_mark(e, u, slot);
+    return d->until_ns > engine_now(e) && d->mark == gate_place_mark(e, u, slot);
 }
 
 static bool sweep_unit(struct engine *e, str unit, struct map *hosts) {
@@ -257,22 +171,26 @@ static bool is_denied(struct engine *e, const struct want_unit *u, uint32_t slot
 static void on_rulings(void *arg, struct ruling *const *rulings) {
     struct gate_ask *k = arg;
     struct engine *e = k->e;
-    bool news = k->point == TRL_POINT_PLACE && k->epoch == e->policy_epoch;
+    bool news = k->point == TRL_POINT_PLACE && k->epoch == e->policy_epoch, denied = false;
     for (uint32_t i = 0; news && i < k->at.n; i++) {
         if (ruling_denies(rulings[i])) {
             const struct gate_place *at = &k->at.at[i];
             deny(e, at->unit, at->host, at->mark, rulings[i]);
+            denied = true;
         }
     }
     struct desired_app *a = desired_find(&e->d, str_c(k->app));
     if (a) {
         a->asking -= a->asking > 0; /* else it is another life of the app */
-        engine_dirty(e, a);
+        if (!k->ahead || denied) {
+            engine_dirty(e, a);
+        }
     }
     ask_free(k);
 }
 
-static void ask_send(struct gate_ask *k, struct desired_app *a) {
+/* ahead: what is decided at once is there when this returns. */
+static void ask_send(struct gate_ask *k, struct desired_app *a, bool ahead) {
     if (k->q.n == 0) {
         ask_free(k);
         return;
@@ -283,7 +201,13 @@ static void ask_send(struct gate_ask *k, struct desired_app *a) {
     who.trace = str_c(trace);
     a->asking++;
     *VEC_ADD(&k->e->asks) = k;
-    k->ask = policy_ask(k->e->env.policy, k->point, k->q.at, k->q.n, &who, on_rulings, k);
+    k->ahead = ahead;
+    struct policy_ask *ask = (ahead ? policy_ask_now : policy_ask)(
+        k->e->env.policy, k->point, k->q.at, k->q.n, &who, on_rulings, k);
+    if (ask) { /* else it is answered, and freed */
+        k->ask = ask;
+        k->ahead = false;
+    }
 }
 
 static void add_place(struct gate_ask *k, const struct want_unit *u, uint32_t slot, str subject) {
@@ -291,7 +215,7 @@ static void add_place(struct gate_ask *k, const struct want_unit *u, uint32_t sl
     str what = arena_printf(&k->arena, "place %.*s on %.*s", PSTR(u->id), PSTR(h->id));
     *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, subject), what};
     *VEC_ADD(&k->at) = (struct gate_place){arena_str(&k->arena, u->id), arena_str(&k->arena, h->id),
-                                           place_mark(k->e, u, slot)};
+                                           gate_place_mark(k->e, u, slot)};
 }
 
 /* One host was denied: all others that could be chosen next are asked about at once, so that the
@@ -306,26 +230,25 @@ static void ask_all_hosts(struct engine *e, struct desired_app *a, const struct 
         if (is_denied(e, u, slot)) {
             continue;
         }
-        place_subject(e, a->name, u, slot, &subject);
+        gate_place_subject(e, a->name, u, slot, &subject);
         struct ruling *known =
             policy_peek(e->env.policy, TRL_POINT_PLACE, buf_str(&subject), STR("place"), &who);
         if (!known) {
             add_place(k, u, slot, buf_str(&subject));
         } else if (ruling_denies(known)) {
-            deny(e, u->id, e->o.hosts.at[slot].id, place_mark(e, u, slot), known);
+            deny(e, u->id, e->o.hosts.at[slot].id, gate_place_mark(e, u, slot), known);
             policy_spend(known);
         }
     }
     buf_finish(&subject);
-    ask_send(k, a);
+    ask_send(k, a, false);
 }
 
 void gate_begin(struct gate_pass *g, struct engine *e, struct desired_app *a) {
     bool on = e->env.policy != NULL;
     g->e = e;
     g->app = a;
-    g->last = NULL;
-    g->last_allowed = false;
+    g->n_seen = 0;
     g->place = on && policy_asks(e->env.policy, TRL_POINT_PLACE)
                    ? ask_new(e, TRL_POINT_PLACE, a->name)
                    : NULL;
@@ -348,14 +271,14 @@ static bool place_allowed(struct gate_pass *g, const struct plan_action *x,
     if (is_denied(e, x->unit, x->host)) {
         return false; /* the next plan knows it already */
     }
-    place_subject(e, g->app->name, x->unit, x->host, &subject);
+    gate_place_subject(e, g->app->name, x->unit, x->host, &subject);
     struct ruling *r =
         policy_peek(e->env.policy, TRL_POINT_PLACE, buf_str(&subject), x->name, &who);
     bool ok = r && !ruling_denies(r);
     if (!r) {
         add_place(g->place, x->unit, x->host, buf_str(&subject));
     } else if (!ok) {
-        deny(e, x->unit->id, x->host_id, place_mark(e, x->unit, x->host), r);
+        deny(e, x->unit->id, x->host_id, gate_place_mark(e, x->unit, x->host), r);
         policy_spend(r);
         ask_all_hosts(e, g->app, x->unit);
         engine_dirty(e, g->app);
@@ -370,38 +293,8 @@ static str describe(struct gate_ask *k, const struct plan_action *x) {
                         x->host_id.len ? " on " : "", PSTR(x->host_id));
 }
 
-/* Hosts alike for all that is looked at stand near each other in a plan. */
-#define NEAR 16u
-
-static bool asked_lately(const struct gate_ask *k, str subject) {
-    uint32_t from = k->q.n > NEAR ? k->q.n - NEAR : 0;
-    for (uint32_t i = k->q.n; i-- > from;) {
-        if (str_eq(k->q.at[i].subject, subject)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool same_labels(const struct seen_host *a, const struct seen_host *b) {
-    bool same = a->n_labels == b->n_labels;
-    for (uint32_t i = 0; same && i < a->n_labels; i++) {
-        same = str_eq(a->labels[i].key, b->labels[i].key) &&
-               str_eq(a->labels[i].value, b->labels[i].value);
-    }
-    return same;
-}
-
-/* Would the subject be the same, to the letter? Most of a large plan is: so it need not be written.
- */
-static bool same_question(const struct gate_pass *g, const struct plan_action *x) {
-    const struct plan_action *l = g->last;
-    uint32_t looks = policy_looks(g->e->env.policy, TRL_POINT_COMMAND);
-    return l && l->target == PLAN_UNIT && x->target == PLAN_UNIT && l->unit && l->unit == x->unit &&
-           l->verb == x->verb && l->count == x->count && l->count_old == x->count_old &&
-           str_eq(l->reason, x->reason) && !(looks & TRL_LOOKS_HOST) &&
-           (!(looks & TRL_LOOKS_LABELS) ||
-            same_labels(&g->e->o.hosts.at[l->host], &g->e->o.hosts.at[x->host]));
+static void add_command(struct gate_ask *k, const struct plan_action *x, str subject) {
+    *VEC_ADD(&k->q) = (struct policy_question){arena_str(&k->arena, subject), describe(k, x)};
 }
 
 static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
@@ -409,20 +302,17 @@ static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
     struct engine *e = g->e;
     struct buf subject = BUF_INIT, text = BUF_INIT;
     struct policy_about who = about(e, g->app->name);
-    struct gate_ask *k = g->command;
     *ret_used = NULL;
-    if (same_question(g, x)) {
-        return g->last_allowed;
+    const struct gate_seen *alike = gate_alike(g, x);
+    if (alike) {
+        return alike->allowed;
     }
-    command_subject(e, x, &subject);
+    gate_command_subject(e, x, &subject);
     struct ruling *r =
         policy_peek(e->env.policy, TRL_POINT_COMMAND, buf_str(&subject), x->name, &who);
     bool ok = r && !ruling_denies(r);
-    if (!r && !asked_lately(k, buf_str(&subject))) {
-        *VEC_ADD(&k->q) =
-            (struct policy_question){arena_str(&k->arena, buf_str(&subject)), describe(k, x)};
-    } else if (!r) {
-        ; /* the same question was asked just now: the hosts differ in what nobody looks at */
+    if (!r) {
+        add_command(g->command, x, buf_str(&subject));
     } else if (!ok) {
         ruling_text(r, &text);
         policy_spend(r);
@@ -431,10 +321,62 @@ static bool command_allowed(struct gate_pass *g, const struct plan_action *x,
     buf_finish(&subject);
     buf_finish(&text);
     *ret_used = ok ? r : NULL;
-    bool kept = ok && r->verdict == TRL_V_ALLOW && r->ttl_ms != TRL_TTL_NONE;
-    g->last = kept || !r ? x : NULL; /* others are for one command each */
-    g->last_allowed = ok;
+    if (!r || (ok && r->verdict == TRL_V_ALLOW && r->ttl_ms != TRL_TTL_NONE)) {
+        gate_remember(g, x, ok); /* others are for one command each */
+    }
     return ok;
+}
+
+static void learn_place(struct gate_pass *g, const struct plan_action *x, struct buf *subject) {
+    struct engine *e = g->e;
+    if (is_denied(e, x->unit, x->host)) {
+        return;
+    }
+    buf_clear(subject);
+    gate_place_subject(e, g->app->name, x->unit, x->host, subject);
+    if (!policy_knows(e->env.policy, TRL_POINT_PLACE, buf_str(subject))) {
+        add_place(g->place, x->unit, x->host, buf_str(subject));
+    }
+}
+
+static void learn_command(struct gate_pass *g, const struct plan_action *x, struct buf *subject) {
+    if (gate_alike(g, x)) {
+        return;
+    }
+    buf_clear(subject);
+    gate_command_subject(g->e, x, subject);
+    if (!policy_knows(g->e->env.policy, TRL_POINT_COMMAND, buf_str(subject))) {
+        add_command(g->command, x, buf_str(subject));
+    }
+    gate_remember(g, x, false);
+}
+
+/* Backends that answer inside the call have answered when this returns: the plan goes out as it is,
+ * in this turn. What others say leads to a plan of its own. */
+void gate_learn(struct gate_pass *g, const struct plan *p) {
+    struct buf subject = BUF_INIT;
+    struct engine *e = g->e;
+    if ((!g->place && !g->command) || g->app->asking > 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < p->n_actions; i++) {
+        if (g->place && adds_there(&p->actions[i])) {
+            learn_place(g, &p->actions[i], &subject);
+        }
+        if (g->command) {
+            learn_command(g, &p->actions[i], &subject);
+        }
+    }
+    buf_finish(&subject);
+    g->n_seen = 0;
+    if (g->place && g->place->q.n) {
+        ask_send(g->place, g->app, true);
+        g->place = ask_new(e, TRL_POINT_PLACE, g->app->name);
+    }
+    if (g->command && g->command->q.n) {
+        ask_send(g->command, g->app, true);
+        g->command = ask_new(e, TRL_POINT_COMMAND, g->app->name);
+    }
 }
 
 /* Rulings of one use are used up when the action goes, not while the other point is asked. */
@@ -456,7 +398,7 @@ void gate_end(struct gate_pass *g) {
         if (both[i] && busy) {
             ask_free(both[i]);
         } else if (both[i]) {
-            ask_send(both[i], g->app);
+            ask_send(both[i], g->app, false);
         }
     }
 }

@@ -29,6 +29,8 @@ struct trl_op {
     atomic_int busy; /* [any] the plugin was told BUSY and waits for resume() */
     atomic_uint queued;
     atomic_size_t queued_bytes;
+    atomic_int inside;            /* [any] the caller is in the plugin, and hears at once */
+    pthread_t caller;             /* [any] fixed while inside */
     struct gate *gate;            /* referenced */
     int64_t deadline_ns;          /* [any] fixed; INT64_MAX: none */
     bool wants_items, wants_msgs; /* [any] fixed */
@@ -41,6 +43,7 @@ struct trl_op {
     bool late;     /* its deadline waited one turn for queued items */
     bool husk;     /* its caller was told TIMEOUT */
     bool cancel_later;
+    bool done_inside; /* completed inside the call: concluded when that returns */
     enum op_call_state call;
     int64_t begun_ns;
     struct loop_timer timer;
@@ -132,6 +135,8 @@ void op_ref(trl_op *op);             /* [any] */
 void op_unref(trl_op *op);           /* [any] */
 int32_t op_is_cancelled(trl_op *op); /* [any] or over */
 void op_send_resume(trl_op *op);
+/* [any] Is this the thread whose call it is, and is nothing under way that must be heard first? */
+bool op_hears_at_once(const trl_op *op);
 
 /* Like host.op_done with TRL_OK; secret (may be NULL) is taken. */
 trl_status op_done_with(trl_op *op, trl_status st, trl_bytes result, const trl_err *err,

@@ -108,6 +108,14 @@ static void unlink_op(trl_op *op) {
     }
 }
 
+static void conclude(trl_op *op) {
+    op->over = true;
+    loop_timer_stop(&op->timer);
+    unlink_op(op);
+    trl_bytes result = {op->result, op->result_len};
+    tell(op, op->status, result, op->err);
+}
+
 /* Completion, seen on the loop. The core's reference ends here. */
 static void on_completed(void *arg) {
     trl_op *op = arg;
@@ -118,14 +126,15 @@ static void on_completed(void *arg) {
         op_unref(op);
         return;
     }
-    op->over = true;
-    loop_timer_stop(&op->timer);
-    unlink_op(op);
-    trl_bytes result = {op->result, op->result_len};
-    tell(op, op->status, result, op->err);
+    conclude(op);
     gate_ran(g);
     op_unref(op);
     inst_progress(in);
+}
+
+bool op_hears_at_once(const trl_op *op) {
+    return atomic_load(&op->inside) && pthread_equal(pthread_self(), op->caller) &&
+           atomic_load(&op->queued) == 0;
 }
 
 static void keep_result(trl_op *op, trl_status st, trl_bytes result, const trl_err *err) {
@@ -163,6 +172,11 @@ trl_status op_done_with(trl_op *op, trl_status st, trl_bytes result, const trl_e
     }
     keep_result(op, st, result, err);
     op->secret = secret;
+    if (op_hears_at_once(op)) {
+        op->done_inside = true;
+        op_unref(op);
+        return TRL_OK;
+    }
     bool open = gate_post(op->gate, on_completed, op);
     op_unref(op); /* the plugin's; the core's one is dropped by on_completed */
     return open ? TRL_OK : TRL_E_CLOSED;
@@ -352,9 +366,11 @@ trl_op *op_begin(struct plug_inst *in, int64_t timeout_ns, const struct op_handl
     return op;
 }
 
+typedef void call_fn(trl_inst *in, trl_op *op, void *arg);
+
 struct call {
     trl_op *op;
-    void (*fn)(trl_inst *in, trl_op *op, void *arg);
+    call_fn *fn;
     void *arg;
     void (*free_arg)(void *arg);
 };
@@ -389,9 +405,27 @@ static void call_job(void *arg) {
     }
 }
 
-trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
-                void (*call)(trl_inst *in, trl_op *op, void *arg), void *arg,
-                void (*free_arg)(void *arg)) {
+/* On the caller's thread. NULL: it is over, and its handler has heard. */
+static trl_op *call_here(struct plug_inst *in, trl_op *op, const char *what, bool at_once,
+                         call_fn *fn, void *arg) {
+    struct watch w;
+    op->caller = pthread_self();
+    atomic_store(&op->inside, at_once);
+    watch_enter(in, &w);
+    fn(in->raw, op, arg);
+    watch_leave(in, &w, what);
+    atomic_store(&op->inside, 0);
+    if (!op->done_inside) {
+        return op;
+    }
+    conclude(op);
+    op_unref(op);
+    inst_progress(in);
+    return NULL;
+}
+
+static trl_op *call(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
+                    bool at_once, call_fn *fn, void *arg, void (*free_arg)(void *arg)) {
     const char *what = in->doing ? in->doing : "an operation";
     in->doing = NULL;
     trl_op *op = begin(in, timeout_ns, h);
@@ -400,13 +434,10 @@ trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handle
         refuse(op);
         op_unref(op); /* the plugin never sees it */
     } else if (!in->threads) {
-        struct watch w;
-        watch_enter(in, &w);
-        call(in->raw, op, arg);
-        watch_leave(in, &w, what);
+        op = call_here(in, op, what, at_once, fn, arg);
     } else {
         struct call *c = mem_alloc(sizeof(*c));
-        *c = (struct call){op, call, arg, free_arg};
+        *c = (struct call){op, fn, arg, free_arg};
         op->call = OP_CALL_OUT;
         op_ref(op);
         inst_job(in, call_job, c);
@@ -416,6 +447,16 @@ trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handle
         free_arg(arg);
     }
     return op;
+}
+
+trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h, call_fn *fn,
+                void *arg, void (*free_arg)(void *arg)) {
+    return call(in, timeout_ns, h, false, fn, arg, free_arg);
+}
+
+trl_op *op_call_now(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
+                    call_fn *fn, void *arg, void (*free_arg)(void *arg)) {
+    return call(in, timeout_ns, h, true, fn, arg, free_arg);
 }
 
 uint32_t op_outstanding(const struct plug_inst *in) {

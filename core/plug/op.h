@@ -30,6 +30,12 @@ trl_op *op_begin(struct plug_inst *in, int64_t timeout_ns, const struct op_handl
 trl_op *op_call(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
                 void (*call)(trl_inst *in, trl_op *op, void *arg), void *arg,
                 void (*free_arg)(void *arg));
+/* The same, but what the plugin says inside the call is heard at once, and NULL is returned when
+ * that was all: on_done has run. on_item runs inside the plugin's call: it must not call back into
+ * an instance. */
+trl_op *op_call_now(struct plug_inst *in, int64_t timeout_ns, const struct op_handler *h,
+                    void (*call)(trl_inst *in, trl_op *op, void *arg), void *arg,
+                    void (*free_arg)(void *arg));
 
 /* Called with the handler's arg just before on_done when the plugin answers by host.secret/1: value
  * is the callee's from then on. Without it the value is wiped. To be set in the turn of the call.

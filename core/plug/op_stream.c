@@ -82,6 +82,10 @@ trl_status op_stream_emit(trl_op *op, trl_bytes item) {
     if (st != TRL_OK) {
         return st;
     }
+    if (op_hears_at_once(op)) {
+        op->handler.on_item(op->handler.arg, item);
+        return TRL_OK;
+    }
     struct event *e = mem_alloc(sizeof(*e) + item.len);
     e->cost = item.len;
     e->is_msg = false;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "plug/op.h"
+#include "plug/inst_priv.h"
 
 #define INFO_NS 5000000000ll
 
@@ -117,6 +117,14 @@ static void on_decided(void *arg, trl_status st, trl_bytes result, const trl_err
     call_end(c);
 }
 
+/* A call on the loop is over when it returns: what the caller has is there as long. */
+static void borrow_subjects(struct policy_call *c, const str *subjects) {
+    c->subjects = mem_alloc(c->n * sizeof(*c->subjects) + 1);
+    for (uint32_t i = 0; i < c->n; i++) {
+        c->subjects[i] = (trl_subject){sizeof(trl_subject), 0, subjects[i]};
+    }
+}
+
 static void copy_subjects(struct policy_call *c, const str *subjects) {
     size_t bytes = 0;
     for (uint32_t i = 0; i < c->n; i++) {
@@ -131,10 +139,10 @@ static void copy_subjects(struct policy_call *c, const str *subjects) {
     }
 }
 
-struct policy_call *policy_decide(struct plug_inst *in, uint32_t point, const str *subjects,
-                                  uint32_t n, int64_t timeout_ns,
-                                  void (*done)(void *arg, trl_status st,
-                                               const struct policy_verdict *v, const trl_err *e),
+typedef void decided_fn(void *arg, trl_status st, const struct policy_verdict *v, const trl_err *e);
+
+static struct policy_call *decide(struct plug_inst *in, uint32_t point, const str *subjects,
+                                  uint32_t n, int64_t timeout_ns, bool at_once, decided_fn *done,
                                   void *arg) {
     struct policy_call *c = mem_zalloc(sizeof(*c));
     c->table = plug_inst_table(in);
@@ -148,10 +156,24 @@ struct policy_call *policy_decide(struct plug_inst *in, uint32_t point, const st
     for (uint32_t i = 0; i < n; i++) {
         c->verdicts[i].verdict = NOT_HEARD;
     }
-    copy_subjects(c, subjects);
+    (in->threads ? copy_subjects : borrow_subjects)(c, subjects);
     struct op_handler h = {on_decided, on_verdict, NULL, c};
-    c->op = op_call(in, timeout_ns, &h, call_run, c, call_returned);
+    trl_op *op = (at_once ? op_call_now : op_call)(in, timeout_ns, &h, call_run, c, call_returned);
+    if (!op) { /* over, and freed */
+        return NULL;
+    }
+    c->op = op;
     return c;
+}
+
+struct policy_call *policy_decide(struct plug_inst *in, uint32_t point, const str *subjects,
+                                  uint32_t n, int64_t timeout_ns, decided_fn *done, void *arg) {
+    return decide(in, point, subjects, n, timeout_ns, false, done, arg);
+}
+
+struct policy_call *policy_decide_now(struct plug_inst *in, uint32_t point, const str *subjects,
+                                      uint32_t n, int64_t timeout_ns, decided_fn *done, void *arg) {
+    return decide(in, point, subjects, n, timeout_ns, true, done, arg);
 }
 
 void policy_call_cancel(struct policy_call *c) {

@@ -17,6 +17,7 @@
 #define RECORD_BYTES  262144u    /* of one record: a store takes values of 1 MiB */
 #define PENDING_BYTES (4u << 20) /* waiting for a store that does not answer */
 #define RETRY_NS      1000000000ll
+#define LINGER_NS     100000000ll /* plain allows are written together */
 #define READ_LIMIT    100u
 #define KEY_MS_DIGITS 13 /* "3.audit.<ms>-<ulid>": keys are in order of time */
 
@@ -39,6 +40,7 @@ struct audit {
     VEC(uint32_t) lens;       /* of each record: those under way, then those pending */
     uint32_t n_writing;
     struct loop_timer retry;
+    struct loop_timer linger; /* what is pending are plain allows */
     struct audit_reading *readings;
     uint64_t lost;
     bool busy, posted, closing, told, loaded;
@@ -66,6 +68,7 @@ bool policy_point_parse(str name, uint32_t *ret) {
 static void flush(void *arg);
 
 static void flush_soon(struct audit *a) {
+    loop_timer_stop(&a->linger);
     if (!a->posted && !a->busy) {
         a->posted = true;
         loop_post(a->loop, flush, a);
@@ -249,6 +252,11 @@ static void write_record(const struct audit_record *r, int64_t ms, struct buf *o
     jw_end_object(&w);
 }
 
+/* A write every time would cost a deploy that nobody minds more than the rules do. */
+static bool plain(const struct ruling *r) {
+    return r->verdict == TRL_V_ALLOW && !r->failed;
+}
+
 void audit_add(struct audit *a, const struct audit_record *r) {
     struct buf one = BUF_INIT;
     write_record(r, loop_wall_ms(a->loop), &one);
@@ -267,7 +275,14 @@ void audit_add(struct audit *a, const struct audit_record *r) {
         *VEC_ADD(&a->lens) = (uint32_t)one.len;
     }
     buf_finish(&one);
-    if (!loop_timer_active(&a->retry)) {
+    if (loop_timer_active(&a->retry)) {
+        return;
+    }
+    if (plain(r->ruling) && a->pending.len < CHUNK_BYTES) {
+        if (!a->posted && !a->busy && !loop_timer_active(&a->linger)) {
+            loop_timer_start(&a->linger, LINGER_NS);
+        }
+    } else {
         flush_soon(a);
     }
 }
@@ -377,6 +392,10 @@ void audit_read(struct audit *a, const struct audit_query *q,
     r->arg = arg;
     r->next = a->readings;
     a->readings = r;
+    if (loop_timer_active(&a->linger)) { /* what was decided before is read */
+        loop_timer_stop(&a->linger);
+        flush(a);
+    }
     kv_list(a->kv, STR(PREFIX), STR(""), 0, read_chunk, read_done, r);
 }
 
@@ -417,6 +436,10 @@ static void load(struct audit *a) {
     kv_list(a->kv, STR(PREFIX), STR(""), 0, load_chunk, on_loaded, a);
 }
 
+static void on_linger(void *arg) {
+    flush_soon(arg);
+}
+
 static void on_retry(void *arg) {
     struct audit *a = arg;
     if (a->loaded) {
@@ -436,6 +459,7 @@ struct audit *audit_create(struct loop *loop, struct kv *kv, const struct log *l
     a->limits.age_ms = limits->age_ms > 0 ? limits->age_ms : AGE_MS;
     a->limits.bytes = limits->bytes ? limits->bytes : BYTES;
     loop_timer_init(&a->retry, loop, on_retry, a);
+    loop_timer_init(&a->linger, loop, on_linger, a);
     load(a);
     return a;
 }
@@ -445,6 +469,7 @@ void audit_destroy(struct audit *a) {
         return;
     }
     loop_timer_stop(&a->retry);
+    loop_timer_stop(&a->linger);
     kv_forget(a->kv, a);
     write_last(a);
     while (a->readings) {

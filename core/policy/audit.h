@@ -31,7 +31,9 @@ struct audit_record { /* strings are copied */
 struct audit *audit_create(struct loop *loop, struct kv *kv, const struct log *log,
                            const struct audit_limits *limits);
 void audit_destroy(struct audit *a); /* what waits is handed to the store; NULL is fine */
-/* Written with the next chunk: within the turn when no write is under way. */
+/* Written with the next chunk: within the turn when no write is under way. Plain allows are
+ * collected for 100 ms before, or until something else is written: a crash loses no other verdict.
+ */
 void audit_add(struct audit *a, const struct audit_record *r);
 bool audit_idle(const struct audit *a); /* everything is in the store */
 

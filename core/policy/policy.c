@@ -40,6 +40,8 @@ struct part {
     uint32_t from, n; /* of the open questions */
 };
 
+typedef void rulings_fn(void *arg, struct ruling *const *rulings);
+
 struct policy_ask {
     struct policy_chains *policy;
     struct policy_ask *prev, *next;
@@ -49,11 +51,11 @@ struct policy_ask {
     struct policy_question *q;
     struct cache_key *keys;
     struct ruling **rulings;
-    uint32_t *open; /* questions whose ruling was not known */
-    bool *fresh;    /* by question */
-    struct policy_about about;
+    uint32_t *open;                   /* questions whose ruling was not known */
+    bool *fresh;                      /* by question */
+    struct policy_about about, *each; /* each: by question; NULL: about is of all */
     VEC(struct part *) parts;
-    void (*done)(void *arg, struct ruling *const *rulings);
+    rulings_fn *done;
     void *arg;
     bool cancelled;
 };
@@ -210,6 +212,11 @@ struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject,
     return r;
 }
 
+bool policy_knows(struct policy_chains *p, uint32_t point, str subject) {
+    struct cache_key k = cache_key(point, subject);
+    return cache_find(&p->cache, &k, now(p)) != NULL;
+}
+
 void policy_spend(struct ruling *r) {
     if (r) {
         r->spent = true;
@@ -223,7 +230,8 @@ static void audit_ask(struct policy_ask *a) {
     for (uint32_t i = 0; i < a->n; i++) {
         const struct ruling *r = a->rulings[i];
         if (r->verdict != TRL_V_ALLOW) {
-            audit(a->policy, a->point, a->q[i].what, &a->about, r, !a->fresh[i], 1);
+            const struct policy_about *about = a->each ? &a->each[i] : &a->about;
+            audit(a->policy, a->point, a->q[i].what, about, r, !a->fresh[i], 1);
         } else if (a->fresh[i]) {
             first = allowed++ ? first : i;
         }
@@ -233,7 +241,7 @@ static void audit_ask(struct policy_ask *a) {
     }
 }
 
-static void finish(void *arg) {
+static void finish(void *arg) { /* mind: the ask is freed */
     struct policy_ask *a = arg;
     struct policy_chains *p = a->policy;
     if (!p) { /* it ended meanwhile */
@@ -280,7 +288,7 @@ static void on_verdicts(void *arg, trl_status st, const struct policy_verdict *v
         ruling_add(a->rulings[a->open[part->from + i]], b->is.name, v[i].verdict, v[i].flags,
                    v[i].ttl_ms, v[i].reasons);
     }
-    if (--a->waiting == 0) {
+    if (--a->waiting == 0) { /* never while it is being asked: that counts too */
         finish(a);
     }
 }
@@ -296,14 +304,20 @@ static void call(struct policy_ask *a, struct backend *b, uint32_t from, uint32_
     a->waiting++;
     a->policy->counts.calls++;
     part->call =
-        policy_decide(b->is.in, a->point, subjects, n, b->is.timeout_ns, on_verdicts, part);
+        policy_decide_now(b->is.in, a->point, subjects, n, b->is.timeout_ns, on_verdicts, part);
 }
 
-static void copy_about(struct policy_ask *a, const struct policy_about *about) {
-    a->about = (struct policy_about){
-        arena_str(&a->arena, about->tenant), arena_str(&a->arena, about->lattice),
-        arena_str(&a->arena, about->app), arena_str(&a->arena, about->caller),
-        arena_str(&a->arena, about->trace)};
+static struct policy_about copy_about(struct arena *a, const struct policy_about *about) {
+    return (struct policy_about){arena_str(a, about->tenant), arena_str(a, about->lattice),
+                                 arena_str(a, about->app), arena_str(a, about->caller),
+                                 arena_str(a, about->trace)};
+}
+
+static void keep_each(struct policy_ask *a, const struct policy_about *each) {
+    a->each = ARENA_ARRAY(&a->arena, struct policy_about, a->n + 1);
+    for (uint32_t i = 0; i < a->n; i++) {
+        a->each[i] = copy_about(&a->arena, &each[i]);
+    }
 }
 
 static void look_up(struct policy_ask *a, const struct policy_question *q) {
@@ -323,17 +337,14 @@ static void look_up(struct policy_ask *a, const struct policy_question *q) {
     }
 }
 
-struct policy_ask *policy_ask(struct policy_chains *p, uint32_t point,
-                              const struct policy_question *q, uint32_t n,
-                              const struct policy_about *about,
-                              void (*done)(void *arg, struct ruling *const *rulings), void *arg) {
+static struct policy_ask *ask_new(struct policy_chains *p, uint32_t point, uint32_t n,
+                                  const struct policy_about *about) {
     struct policy_ask *a = mem_zalloc(sizeof(*a));
+    a->about = copy_about(&a->arena, about);
     a->policy = p;
     a->point = point;
     a->n = n;
     a->epoch = p->epoch;
-    a->done = done;
-    a->arg = arg;
     a->q = ARENA_ARRAY(&a->arena, struct policy_question, n + 1);
     a->keys = ARENA_ARRAY(&a->arena, struct cache_key, n + 1);
     a->rulings = ARENA_ARRAY(&a->arena, struct ruling *, n + 1);
@@ -344,19 +355,58 @@ struct policy_ask *policy_ask(struct policy_chains *p, uint32_t point,
         a->next->prev = a;
     }
     p->asks = a;
-    copy_about(a, about);
-    look_up(a, q);
+    return a;
+}
+
+/* True: everything is answered already. */
+static bool ask_all(struct policy_ask *a) {
+    struct policy_chains *p = a->policy;
+    a->waiting++;
     for (uint32_t i = 0; i < p->n; i++) {
         struct backend *b = &p->backends[i];
-        for (uint32_t from = 0; (b->says & POINT_BIT(point)) && from < a->n_open;
+        for (uint32_t from = 0; (b->says & POINT_BIT(a->point)) && from < a->n_open;
              from += POLICY_BATCH) {
             call(a, b, from, a->n_open - from < POLICY_BATCH ? a->n_open - from : POLICY_BATCH);
         }
     }
-    if (a->waiting == 0) {
-        loop_post(p->env.loop, finish, a);
+    return --a->waiting == 0;
+}
+
+static struct policy_ask *ask(struct policy_ask *a, const struct policy_question *q, bool now,
+                              rulings_fn *done, void *arg) {
+    a->done = done;
+    a->arg = arg;
+    look_up(a, q);
+    bool over = ask_all(a);
+    if (over && now) {
+        finish(a);
+        return NULL;
+    }
+    if (over) {
+        loop_post(a->policy->env.loop, finish, a);
     }
     return a;
+}
+
+struct policy_ask *policy_ask(struct policy_chains *p, uint32_t point,
+                              const struct policy_question *q, uint32_t n,
+                              const struct policy_about *about, rulings_fn *done, void *arg) {
+    return ask(ask_new(p, point, n, about), q, false, done, arg);
+}
+
+struct policy_ask *policy_ask_each(struct policy_chains *p, uint32_t point,
+                                   const struct policy_question *q, const struct policy_about *each,
+                                   uint32_t n, const struct policy_about *all, rulings_fn *done,
+                                   void *arg) {
+    struct policy_ask *a = ask_new(p, point, n, all);
+    keep_each(a, each);
+    return ask(a, q, false, done, arg);
+}
+
+struct policy_ask *policy_ask_now(struct policy_chains *p, uint32_t point,
+                                  const struct policy_question *q, uint32_t n,
+                                  const struct policy_about *about, rulings_fn *done, void *arg) {
+    return ask(ask_new(p, point, n, about), q, true, done, arg);
 }
 
 void policy_ask_cancel(struct policy_ask *a) {

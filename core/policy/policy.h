@@ -56,6 +56,8 @@ uint32_t policy_looks(const struct policy_chains *p, uint32_t point);
 struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject, str what,
                            const struct policy_about *about);
 void policy_spend(struct ruling *r); /* NULL is fine */
+/* Would policy_peek know it? Nobody is told. */
+bool policy_knows(struct policy_chains *p, uint32_t point, str subject);
 
 /* One question: its subject, and what it is in a few words for the audit. */
 struct policy_question {
@@ -68,6 +70,20 @@ struct policy_ask *policy_ask(struct policy_chains *p, uint32_t point,
                               const struct policy_question *q, uint32_t n,
                               const struct policy_about *about,
                               void (*done)(void *arg, struct ruling *const *rulings), void *arg);
+/* The same with an own about for each question, where it comes to no plain allow: those are one
+ * record, and about all. */
+struct policy_ask *policy_ask_each(struct policy_chains *p, uint32_t point,
+                                   const struct policy_question *q, const struct policy_about *each,
+                                   uint32_t n, const struct policy_about *all,
+                                   void (*done)(void *arg, struct ruling *const *rulings),
+                                   void *arg);
+/* As policy_ask, but where all is known or decided inside the calls, done runs before this returns,
+ * and NULL is returned. */
+struct policy_ask *policy_ask_now(struct policy_chains *p, uint32_t point,
+                                  const struct policy_question *q, uint32_t n,
+                                  const struct policy_about *about,
+                                  void (*done)(void *arg, struct ruling *const *rulings),
+                                  void *arg);
 void policy_ask_cancel(struct policy_ask *a); /* no callback any more */
 
 struct policy_counts {

@@ -13,20 +13,29 @@
 #define REMEMBERED  20000u                /* decisions: the oldest are forgotten */
 #define REJUDGE_NS  (30ll * 1000000000ll) /* how soon a verdict with an end is looked at again */
 #define REQUEST_MAX (256u * 1024u)
+#define BATCH       256u /* decisions judged again in one turn */
 
 struct decision { /* as a host keeps it */
     char *request_id, *subject, *what, *lattice, *app, *host;
     bool permitted, ends;
 };
 
-struct asked { /* a question under way: of a host, or again of our own */
+struct asked { /* a host's question under way */
     struct policy_service *of;
     struct asked *prev, *next;
     struct policy_ask *ask;
-    char *reply_to; /* NULL: our own */
-    str key;        /* of the decision; in the arena */
+    char *reply_to;
+    str key; /* of the decision; in the arena */
     struct decision d;
     struct arena arena;
+};
+
+struct again { /* decisions judged again, a batch at a time */
+    struct policy_ask *ask;
+    struct arena arena;
+    str *keys, *ids; /* of all to look at; ids: of the requests they answered */
+    uint32_t n, at;
+    uint32_t asked[BATCH], n_asked; /* under way */
 };
 
 struct policy_service {
@@ -34,6 +43,7 @@ struct policy_service {
     struct bus_sub *sub;
     struct map decisions; /* host, kind and what the host keeps them by -> struct decision */
     struct asked *asked;
+    struct again again;
     struct loop_timer timer;
     uint32_t oldest; /* where forgetting goes on */
 };
@@ -103,25 +113,11 @@ static void on_rulings(void *arg, struct ruling *const *rulings) {
     struct policy_service *s = a->of;
     const struct ruling *r = rulings[0];
     struct buf message = BUF_INIT;
-    bool before = a->d.permitted;
-    const struct decision *kept = a->reply_to ? NULL : map_get(&s->decisions, a->key);
     a->ask = NULL;
-    if (!a->reply_to && (!kept || strcmp(kept->request_id, a->d.request_id) != 0)) {
-        asked_free(a); /* the host asked anew meanwhile */
-        return;
-    }
     a->d.permitted = !ruling_denies(r);
     a->d.ends = r->ttl_ms != TRL_TTL_RULES;
     message_of(r, &message);
-    if (a->reply_to) {
-        send(s, str_c(a->reply_to), str_c(a->d.request_id), a->d.permitted, buf_str(&message));
-    } else if (r->failed && before != a->d.permitted) {
-        a->d.permitted = before; /* who could not be asked has not changed his mind */
-    } else if (before != a->d.permitted && s->env.changes_topic.len) {
-        log_info(s->env.log, "policy: %s is %s host %s now", a->d.what,
-                 a->d.permitted ? "permitted to" : "denied to", a->d.host);
-        send(s, s->env.changes_topic, str_c(a->d.request_id), a->d.permitted, buf_str(&message));
-    }
+    send(s, str_c(a->reply_to), str_c(a->d.request_id), a->d.permitted, buf_str(&message));
     remember(s, a);
     buf_finish(&message);
     asked_free(a);
@@ -135,15 +131,17 @@ static void permit(struct asked *a) {
     asked_free(a);
 }
 
+static void about_host(const struct decision *d, struct arena *a, struct policy_about *ret) {
+    *ret = (struct policy_about){STR_NONE, str_c(d->lattice), str_c(d->app),
+                                 arena_printf(a, "host %s", d->host), str_c(d->request_id)};
+}
+
 static void ask(struct asked *a) {
     struct policy_service *s = a->of;
     struct policy_question q = {str_c(a->d.subject), str_c(a->d.what)};
-    struct buf caller = BUF_INIT;
-    buf_addf(&caller, "host %s", a->d.host);
-    struct policy_about about = {STR_NONE, str_c(a->d.lattice), str_c(a->d.app), buf_str(&caller),
-                                 str_c(a->d.request_id)};
+    struct policy_about about;
+    about_host(&a->d, &a->arena, &about);
     a->ask = policy_ask(s->env.policy, TRL_POINT_HOST, &q, 1, &about, on_rulings, a);
-    buf_finish(&caller);
 }
 
 static struct asked *asked_new(struct policy_service *s, str key) {
@@ -296,29 +294,88 @@ static void on_request(void *arg, const struct bus_msg *m) {
 
 /* Judging again */
 
-static void ask_again(struct policy_service *s, str key, const struct decision *d) {
-    struct asked *a = asked_new(s, key);
-    a->d = (struct decision){.request_id = mem_strdup(d->request_id),
-                             .subject = mem_strdup(d->subject),
-                             .what = mem_strdup(d->what),
-                             .lattice = mem_strdup(d->lattice),
-                             .app = mem_strdup(d->app),
-                             .host = mem_strdup(d->host),
-                             .permitted = d->permitted,
-                             .ends = d->ends};
-    ask(a);
+static void judged_again(struct policy_service *s, struct decision *d, const struct ruling *r) {
+    struct buf message = BUF_INIT;
+    bool permitted = !ruling_denies(r);
+    d->ends = r->ttl_ms != TRL_TTL_RULES;
+    if (permitted == d->permitted || r->failed) {
+        return; /* who could not be asked has not changed his mind */
+    }
+    d->permitted = permitted;
+    message_of(r, &message);
+    log_info(s->env.log, "policy: %s is %s host %s now", d->what,
+             permitted ? "permitted to" : "denied to", d->host);
+    send(s, s->env.changes_topic, str_c(d->request_id), permitted, buf_str(&message));
+    buf_finish(&message);
+}
+
+/* NULL: it is forgotten, or the host asked anew meanwhile. */
+static struct decision *still_there(struct policy_service *s, uint32_t i) {
+    struct decision *d = map_get(&s->decisions, s->again.keys[i]);
+    return d && str_is(s->again.ids[i], d->request_id) ? d : NULL;
+}
+
+static void again_end(struct policy_service *s) {
+    policy_ask_cancel(s->again.ask);
+    arena_finish(&s->again.arena);
+    s->again = (struct again){0};
+}
+
+static void next_batch(struct policy_service *s);
+
+static void on_batch(void *arg, struct ruling *const *rulings) {
+    struct policy_service *s = arg;
+    s->again.ask = NULL;
+    for (uint32_t k = 0; k < s->again.n_asked; k++) {
+        struct decision *d = still_there(s, s->again.asked[k]);
+        if (d) {
+            judged_again(s, d, rulings[k]);
+        }
+    }
+    next_batch(s);
+}
+
+/* As many as one call to a backend takes: between two of them the loop does something else. */
+static void next_batch(struct policy_service *s) {
+    struct again *g = &s->again;
+    struct arena scratch = ARENA_INIT;
+    struct policy_question q[BATCH];
+    struct policy_about about[BATCH];
+    const struct policy_about all = {.caller = STR("self")};
+    g->n_asked = 0;
+    for (; g->at < g->n && g->n_asked < BATCH; g->at++) {
+        const struct decision *d = still_there(s, g->at);
+        if (d) {
+            about_host(d, &scratch, &about[g->n_asked]);
+            q[g->n_asked] = (struct policy_question){str_c(d->subject), str_c(d->what)};
+            g->asked[g->n_asked++] = g->at;
+        }
+    }
+    if (g->n_asked) {
+        g->ask =
+            policy_ask_each(s->env.policy, TRL_POINT_HOST, q, about, g->n_asked, &all, on_batch, s);
+    } else {
+        again_end(s);
+    }
+    arena_finish(&scratch);
 }
 
 static void rejudge(struct policy_service *s, bool all) {
+    struct again *g = &s->again;
+    again_end(s); /* under the rules of before: its answers are worth nothing now */
     if (!s->env.changes_topic.len || !policy_asks(s->env.policy, TRL_POINT_HOST)) {
         return;
     }
+    g->keys = ARENA_ARRAY(&g->arena, str, s->decisions.n + 1);
+    g->ids = ARENA_ARRAY(&g->arena, str, s->decisions.n + 1);
     for (uint32_t i = 0; i < s->decisions.n; i++) {
         const struct decision *d = s->decisions.at[i].value;
         if (all || d->ends) {
-            ask_again(s, s->decisions.at[i].key, d);
+            g->keys[g->n] = arena_str(&g->arena, s->decisions.at[i].key);
+            g->ids[g->n++] = arena_str(&g->arena, str_c(d->request_id));
         }
     }
+    next_batch(s);
 }
 
 static void permit_all(struct policy_service *s) {
@@ -335,13 +392,16 @@ void policy_service_changed(struct policy_service *s) {
     if (s && policy_asks(s->env.policy, TRL_POINT_HOST)) {
         rejudge(s, true);
     } else if (s) {
+        again_end(s);
         permit_all(s);
     }
 }
 
 static void on_timer(void *arg) {
     struct policy_service *s = arg;
-    rejudge(s, false);
+    if (!s->again.n) { /* else a look at all is under way */
+        rejudge(s, false);
+    }
     loop_timer_start(&s->timer, REJUDGE_NS);
 }
 
@@ -361,6 +421,7 @@ void policy_service_destroy(struct policy_service *s) {
     }
     bus_unsubscribe(s->sub);
     loop_timer_stop(&s->timer);
+    again_end(s);
     while (s->asked) {
         policy_ask_cancel(s->asked->ask);
         asked_free(s->asked);

@@ -270,6 +270,7 @@ static void settle_set(struct ruleset *rs) {
             rs->n_at[p] += (rs->rules[i].points & AT(p)) != 0;
             rs->hosts_at |= rs->rules[i].of_hosts ? rs->rules[i].points & AT(p) : 0;
             rs->labels_at |= rs->rules[i].of_labels ? rs->rules[i].points & AT(p) : 0;
+            rs->plans_at |= rs->rules[i].of_plan ? rs->rules[i].points & AT(p) : 0;
             rs->abouts[p] |= rs->rules[i].points & AT(p) ? 1u << rs->rules[i].about : 0;
         }
     }

@@ -160,6 +160,7 @@ static bool note_field(struct reading *rd, const struct field *f, const struct t
                  (f->about == ABOUT_UNIT || f->about == ABOUT_ACTION);
     rd->rule->needs_image |= f->image;
     rd->rule->of_verbs |= f->about == ABOUT_ACTION;
+    rd->rule->of_plan |= f->about == ABOUT_ACTION || f->type == COND_PLAN;
     rd->rule->of_hosts |=
         f->type == COND_WHOLE &&
         (f->slot == W_HOST_ID || f->slot == W_HOST_NAME || f->slot == W_HOST_ISSUER);

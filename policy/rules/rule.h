@@ -107,6 +107,7 @@ struct rule {
     bool of_verbs;    /* it looks at verbs: else what takes away is not its business */
     bool of_hosts;    /* it looks at which host it is */
     bool of_labels;   /* it looks at the labels of the host */
+    bool of_plan;     /* it looks at actions or their numbers */
     bool of_callers;  /* it looks at who asks: then what nobody asked is not its business */
     struct blocks match, unless;
     int32_t verdict;
@@ -123,9 +124,9 @@ struct ruleset { /* never changes; references are counted on the loop */
     uint32_t n;
     int32_t fallback; /* where no rule speaks */
     uint32_t fallback_points, points;
-    uint32_t hosts_at, labels_at; /* bit n: a rule at point n looks at them */
-    uint32_t n_at[TRL_POINTS];    /* how many rules hold there */
-    uint32_t abouts[TRL_POINTS];  /* bit per enum about: which things are asked for at the point */
+    uint32_t hosts_at, labels_at, plans_at; /* bit n: a rule at point n looks at them */
+    uint32_t n_at[TRL_POINTS];              /* how many rules hold there */
+    uint32_t abouts[TRL_POINTS]; /* bit per enum about: which things are asked for at the point */
 };
 
 /* tree: taken, also on failure. NULL: why is in *err ("12:5: text"). */

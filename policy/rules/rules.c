@@ -42,11 +42,13 @@ static uint32_t points(trl_inst *in) {
     return in->rules ? in->rules->points : 0;
 }
 
-/* Which host a command goes to matters only to rules that name it or its labels. */
+/* Which host a command goes to matters only to rules that name it or its labels, what a deploy
+ * would do to those about actions; nothing here reads a manifest. */
 static uint32_t looks_at(trl_inst *in, uint32_t point) {
     const struct ruleset *rs = in->rules;
     return (!rs || rs->hosts_at & AT(point) ? TRL_LOOKS_HOST : 0) |
-           (!rs || rs->labels_at & AT(point) ? TRL_LOOKS_LABELS : 0);
+           (!rs || rs->labels_at & AT(point) ? TRL_LOOKS_LABELS : 0) |
+           (!rs || rs->plans_at & AT(point) ? TRL_LOOKS_PLAN : 0);
 }
 
 /* Watching */

@@ -4,6 +4,7 @@
  * backends in the chains of `deploy` and `command`.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,6 +17,9 @@
 #define ROUNDS    5
 #define W4B_APPS  50u /* a twentieth of the workload each way: a tenth takes minutes */
 #define W4B_HOSTS 500u
+#define W4B_ENV                                                                                    \
+    "TRELLIS_BENCH_W4B" /* "APPS,HOSTS[,BACKENDS]": another size, or one variant once              \
+                         */
 
 /* Decisions: chains over one backend, without a control plane. */
 
@@ -221,22 +225,37 @@ struct many { /* best of the rounds */
     uint64_t commands, moves;
 };
 
-static void put_all(struct bed *b, enum shape shape) {
-    for (uint32_t i = 0; i < W4B_APPS; i++) {
+struct size {
+    uint32_t apps, hosts;
+    int backends; /* < 0: all variants */
+};
+
+static struct size size_wanted(void) {
+    struct size s = {W4B_APPS, W4B_HOSTS, -1};
+    const char *text = getenv(W4B_ENV);
+    if (text && (sscanf(text, "%u,%u,%d", &s.apps, &s.hosts, &s.backends) < 2 || s.apps == 0 ||
+                 s.apps > MAX_APPS || s.hosts == 0)) {
+        die("%s is APPS,HOSTS or APPS,HOSTS,BACKENDS with at most %u apps", W4B_ENV, MAX_APPS);
+    }
+    return s;
+}
+
+static void put_all(struct bed *b, uint32_t apps, enum shape shape) {
+    for (uint32_t i = 0; i < apps; i++) {
         bed_put(b, i, shape);
     }
     bed_wait_replies(b);
 }
 
-static void deploy_all(struct bed *b, double *s, double *cpu_s, uint64_t *commands) {
+static void deploy_all(struct bed *b, uint32_t apps, double *s, double *cpu_s, uint64_t *commands) {
     uint64_t before = bed_commands(b);
     int64_t cpu = bed_cpu_ns(b), t0 = loop_now_ns(b->loop);
     memset(b->deployed, 0, sizeof(b->deployed));
     b->n_deployed = 0;
-    for (uint32_t i = 0; i < W4B_APPS; i++) {
+    for (uint32_t i = 0; i < apps; i++) {
         bed_request(b, "deploy", i, "{}");
     }
-    bed_wait_deployed(b, W4B_APPS);
+    bed_wait_deployed(b, apps);
     double wall = (double)(loop_now_ns(b->loop) - t0) / 1e9;
     double busy = (double)(bed_cpu_ns(b) - cpu) / 1e9;
     *s = *s > 0 && *s < wall ? *s : wall;
@@ -246,27 +265,30 @@ static void deploy_all(struct bed *b, double *s, double *cpu_s, uint64_t *comman
     bed_run(b, SECOND);
 }
 
-static void many_apps(uint32_t policies, struct many *m) {
-    struct bed *b = bed_open(&(struct bed_options){.hosts = W4B_HOSTS,
+static void many_apps(const struct size *z, uint32_t policies, struct many *m) {
+    struct bed *b = bed_open(&(struct bed_options){.hosts = z->hosts,
                                                    .heartbeat_ns = 30 * SECOND,
                                                    .start_hosts = true,
                                                    .zones = true,
                                                    .policies = policies});
     bed_run(b, 2 * SECOND);
-    put_all(b, SHAPE_MANY);
-    deploy_all(b, &m->deploy_s, &m->deploy_cpu_s, &m->commands);
-    put_all(b, SHAPE_MOVED);
-    deploy_all(b, &m->move_s, &m->move_cpu_s, &m->moves);
+    put_all(b, z->apps, SHAPE_MANY);
+    deploy_all(b, z->apps, &m->deploy_s, &m->deploy_cpu_s, &m->commands);
+    put_all(b, z->apps, SHAPE_MOVED);
+    deploy_all(b, z->apps, &m->move_s, &m->move_cpu_s, &m->moves);
     if (b->n_bad) {
         die("W4b: %u requests failed", b->n_bad);
     }
     bed_destroy(b);
 }
 
-static void tell_many(const struct many *m, const struct many *none, const char *name) {
+static void tell_many(const struct size *z, const struct many *m, const struct many *none,
+                      const char *name) {
     static const char how[] = "in-process, hosts included; best of 3 rounds, taken in turn";
     bool with = m != none;
-    report("W4b", name, "50 apps x 1,000 instances on 500 hosts", m->deploy_s, "s", "-", how);
+    char what[80];
+    snprintf(what, sizeof(what), "%u apps x 1,000 instances on %u hosts", z->apps, z->hosts);
+    report("W4b", name, what, m->deploy_s, "s", "-", how);
     report("W4b", name, "CPU of it", m->deploy_cpu_s, "s", "-", how);
     report("W4b", name, "commands of it", (double)m->commands, "", "-", "counted by the hosts");
     report("W4b", name, "other weights", m->move_s, "s", "-", how);
@@ -282,13 +304,19 @@ static void tell_many(const struct many *m, const struct many *none, const char 
 
 static void all_many(void) {
     struct many m[ARRAY_LEN(backends)] = {{0}};
+    struct size z = size_wanted();
+    if (z.backends >= 0) {
+        many_apps(&z, (uint32_t)z.backends, &m[0]);
+        tell_many(&z, &m[0], &m[0], z.backends ? "with policy" : "no policy");
+        return;
+    }
     for (int round = 0; round < 3; round++) {
         for (uint32_t k = 0; k < ARRAY_LEN(backends); k++) {
-            many_apps(backends[k], &m[k]);
+            many_apps(&z, backends[k], &m[k]);
         }
     }
     for (uint32_t k = 0; k < ARRAY_LEN(backends); k++) {
-        tell_many(&m[k], &m[0], names[k]);
+        tell_many(&z, &m[k], &m[0], names[k]);
     }
 }
 

@@ -229,6 +229,51 @@ static void a_changed_decision_is_taken_back(void **state) {
     end(&s);
 }
 
+/* Many are looked at again in a few calls; each host is told of its own, and the record names it.
+ */
+static void many_decisions_are_judged_again_together(void **state) {
+    struct service s;
+    struct buf b = BUF_INIT;
+    char word[40];
+    (void)state;
+    begin(&s, no_rules);
+    for (uint32_t i = 0; i < 600; i++) {
+        buf_clear(&b);
+        buf_addf(&b,
+                 "{\"requestId\":\"r-%u\",\"kind\":\"startComponent\",\"version\":\"v1\","
+                 "\"request\":{\"componentId\":\"c%u\",\"imageRef\":\"reg.example/hello-v%u:1\"},"
+                 "\"host\":{\"publicKey\":\"NHOST%u\",\"lattice\":\"default\",\"labels\":{}}}",
+                 i, i, 1 + i % 2, i % 7);
+        struct answer a = request(s.r, "wasmcloud.policy", buf_str(&b), STR_NONE);
+        assert_true(node_get(parse(s.r, a.body), "permitted")->boolean);
+    }
+    const struct node *list = rig_request(s.r, "trellis.api.default.policy.list", "");
+    uint64_t calls = node_u64_or(node_get(node_get(list, "data"), "decisions"), "calls", 0);
+    write_file(s.rules, no_v2, 0644);
+    rig_run(s.r, 10 * SECOND);
+    assert_int_equal(s.changes.n, 300);
+    for (uint32_t i = 0; i < 300; i++) {
+        snprintf(word, sizeof(word), "\"requestId\":\"r-%u\",\"permitted\":false", 2 * i + 1);
+        bool told = false;
+        for (uint32_t k = 0; !told && k < s.changes.n; k++) {
+            told = strstr(s.changes.at[k], word) != NULL;
+        }
+        assert_true(told);
+    }
+    list = rig_request(s.r, "trellis.api.default.policy.list", "");
+    assert_int_equal(node_u64_or(node_get(node_get(list, "data"), "decisions"), "calls", 0) - calls,
+                     3);
+    const struct node *log =
+        rig_request(s.r, "trellis.api.default.policy.log", "{\"verdict\":\"deny\",\"limit\":1000}");
+    buf_clear(&b);
+    struct jw w;
+    jw_init(&w, &b, false);
+    jw_node(&w, log);
+    assert_non_null(strstr(b.ptr, "\"caller\":\"host NHOST3\",\"trace\":\"r-3\""));
+    buf_finish(&b);
+    end(&s);
+}
+
 /* The first rule about hosts comes after their questions; and a start is judged by what starts. */
 static void a_permission_nobody_was_asked_about_is_taken_back(void **state) {
     struct service s;
@@ -403,6 +448,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_policy_requests),
         cmocka_unit_test(a_changed_decision_is_taken_back),
+        cmocka_unit_test(many_decisions_are_judged_again_together),
         cmocka_unit_test(a_permission_nobody_was_asked_about_is_taken_back),
         cmocka_unit_test(odd_policy_requests_are_denied_with_a_reason),
         cmocka_unit_test(recorded_secret_requests),

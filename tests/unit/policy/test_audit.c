@@ -177,11 +177,70 @@ static void two_writers_keep_each_others_records(void **state) {
     teardown(&f);
 }
 
+static bool in_store(void *arg) {
+    struct fix *f = arg;
+    return f->keys > 0;
+}
+
+static void allow(struct audit *a) {
+    struct ruling *r = ruling_new();
+    audit_add(a, &(struct audit_record){.point = TRL_POINT_PUT, .what = STR("x"), .ruling = r});
+    ruling_unref(r);
+}
+
+static void look(struct fix *f) {
+    f->done = false;
+    f->keys = 0;
+    f->bytes = 0;
+    kv_list(f->kv, STR("3.audit."), STR(""), 0, on_entry, on_listed, f);
+    tk_until_set(f->tk, &f->done);
+}
+
+/* Plain allows are written together; what matters more goes at once, and takes them along. Who
+ * reads the record sees all of it. */
+static void plain_allows_wait_for_each_other(void **state) {
+    struct fix f;
+    (void)state;
+    setup(&f);
+    struct audit *a = open_audit(&f, 0, 0);
+    look(&f); /* the past is read */
+    allow(a);
+    look(&f);
+    assert_false(in_store(&f));
+    assert_false(audit_idle(a));
+    allow(a);
+    loop_advance(tk_loop(f.tk), 99 * TK_MS);
+    look(&f);
+    assert_false(in_store(&f));
+    loop_advance(tk_loop(f.tk), 2 * TK_MS);
+    assert_true(tk_until(f.tk, is_idle, a));
+    look(&f);
+    assert_true(in_store(&f));
+    size_t before = f.bytes;
+    allow(a);
+    add(a, 1, 10);
+    assert_true(tk_until(f.tk, is_idle, a));
+    look(&f);
+    assert_true(f.bytes > before);
+    allow(a);
+    f.done = false;
+    audit_read(a, &(struct audit_query){0}, on_read, &f);
+    tk_until_set(f.tk, &f.done);
+    assert_int_equal(f.n, 5);
+    allow(a);
+    audit_destroy(a);
+    a = open_audit(&f, 0, 0);
+    assert_int_equal(records(&f, a), 6);
+    audit_destroy(a);
+    teardown(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_at_once_than_a_value_holds),
         cmocka_unit_test(bounded_by_bytes),
         cmocka_unit_test(bounded_by_age),
+        cmocka_unit_test(plain_allows_wait_for_each_other),
         cmocka_unit_test(two_writers_keep_each_others_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,34 @@ static void many_at_once_are_answered_in_order(void **state) {
     teardown(&f);
 }
 
+/* Where every backend answers inside the call, so does the chain; where one does not, nobody is
+ * told before all have answered. */
+static void what_is_decided_inside_the_calls_is_known_at_once(void **state) {
+    struct policy_question q = {STR("deny"), STR("x")}, slow = {STR("hang"), STR("x")};
+    struct policy_question bad = {STR("twice"), STR("x")};
+    struct fix f;
+    (void)state;
+    setup(&f, 2, 0, NULL);
+    asked_n = 1;
+    assert_false(policy_knows(f.p, TRL_POINT_PUT, STR("deny")));
+    for (uint32_t i = 1; i <= 2; i++) { /* asked, and known */
+        assert_null(policy_ask_now(f.p, TRL_POINT_PUT, &q, 1, &about, on_rulings, &f));
+        assert_int_equal(f.answers, i);
+        assert_int_equal(f.verdict[0], TRL_V_DENY);
+    }
+    assert_true(policy_knows(f.p, TRL_POINT_PUT, STR("deny")));
+    assert_null(policy_ask_now(f.p, TRL_POINT_PUT, &bad, 1, &about, on_rulings, &f));
+    assert_non_null(strstr(f.text, "a subject got two verdicts"));
+    assert_non_null(policy_ask_now(f.p, TRL_POINT_PUT, &slow, 1, &about, on_rulings, &f));
+    assert_int_equal(f.answers, 3);
+    tk_until_count(f.tk, &f.answers, 4); /* when the deadline is over */
+    assert_int_equal(f.verdict[0], TRL_V_DENY);
+    policy_ask(f.p, TRL_POINT_PUT, &q, 1, &about, on_rulings, &f);
+    assert_int_equal(f.answers, 4); /* this one answers in a later turn, whatever is known */
+    tk_until_count(f.tk, &f.answers, 5);
+    teardown(&f);
+}
+
 static void ends_with_asks_open(void **state) {
     struct fix f;
     (void)state;
@@ -266,6 +294,27 @@ static void the_audit_has_all_but_plain_cached_allows(void **state) {
     teardown(&f);
 }
 
+/* What is no plain allow is told of those whom it is about. */
+static void each_question_may_be_about_somebody_else(void **state) {
+    struct policy_question q[] = {
+        {STR("deny 1"), STR("one")}, {STR("fine"), STR("two")}, {STR("deny 3"), STR("three")}};
+    struct policy_about each[] = {{.caller = STR("host A"), .trace = STR("r-1")},
+                                  {.caller = STR("host B"), .trace = STR("r-2")},
+                                  {.caller = STR("host C"), .trace = STR("r-3")}};
+    struct fix f;
+    (void)state;
+    setup(&f, 1, 0, NULL);
+    asked_n = 3;
+    policy_ask_each(f.p, TRL_POINT_HOST, q, each, 3, &about, on_rulings, &f);
+    tk_until_count(f.tk, &f.answers, 1);
+    const char *log = log_of(&f, &(struct audit_query){0});
+    assert_int_equal(count(log, "\"point\""), 3);
+    assert_non_null(strstr(log, "\"what\":\"one\",\"caller\":\"host A\",\"trace\":\"r-1\""));
+    assert_non_null(strstr(log, "\"what\":\"three\",\"caller\":\"host C\",\"trace\":\"r-3\""));
+    assert_non_null(strstr(log, "\"caller\":\"me\",\"trace\":\"t-1\",\"verdict\":\"allow\""));
+    teardown(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deny_overrides),
@@ -275,6 +324,8 @@ int main(void) {
         cmocka_unit_test(a_backend_without_a_word_costs_nothing),
         cmocka_unit_test(a_verdict_of_one_use_is_not_handed_on),
         cmocka_unit_test(many_at_once_are_answered_in_order),
+        cmocka_unit_test(what_is_decided_inside_the_calls_is_known_at_once),
+        cmocka_unit_test(each_question_may_be_about_somebody_else),
         cmocka_unit_test(ends_with_asks_open),
         cmocka_unit_test(the_audit_has_all_but_plain_cached_allows),
     };

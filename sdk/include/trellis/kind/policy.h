@@ -58,8 +58,10 @@ typedef struct trl_subject {
 
 /* looks_at(): members of a subject that may be left out where no backend of the chain looks at
  * them: many subjects are one then, and are decided once. */
-#define TRL_LOOKS_HOST   1u /* COMMAND: id and name of `host` */
-#define TRL_LOOKS_LABELS 2u /* COMMAND: labels of `host`      */
+#define TRL_LOOKS_HOST     1u /* COMMAND: id and name of `host`                          */
+#define TRL_LOOKS_LABELS   2u /* COMMAND: labels of `host`                               */
+#define TRL_LOOKS_PLAN     4u /* DEPLOY: `plan`, which is not even made for nobody       */
+#define TRL_LOOKS_MANIFEST 8u /* PUT, DEPLOY: `manifest`; `units` and the rest are there */
 
 typedef struct trl_policy_v1 {
     uint32_t struct_size, flags;
