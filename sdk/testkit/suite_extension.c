@@ -25,6 +25,14 @@ struct pending {
     void *arg;
 };
 
+enum ring { EVENTS, SPANS, LOGS, N_RINGS };
+
+struct watcher {
+    uint64_t id; /* 0: none */
+    void (*on_more)(void *arg);
+    void *arg;
+};
+
 struct core { /* what the extension believes to be a control plane */
     struct suite *s;
     const struct suite_poke *poke;
@@ -34,9 +42,7 @@ struct core { /* what the extension believes to be a control plane */
     uint64_t next_id, newest;
     uint32_t asked; /* anything at all */
     atomic_uint wrong_thread;
-    void (*on_more)(void *arg);
-    void *more_arg;
-    uint64_t watch;
+    struct watcher watchers[N_RINGS];
     bool answering;
 };
 
@@ -127,20 +133,55 @@ static void api_each_fn(void *ctx, void (*fn)(void *arg, const trl_api_operation
 
 static const trl_host_api_v1 api = {sizeof(api), 0, api_call_fn, api_cancel_fn, api_each_fn};
 
-static trl_cursor events_latest_fn(void *ctx) {
-    return (trl_cursor){7, of(ctx, TRL_HOST_EVENTS_V1)->newest};
-}
+/* Three rings that are told of alike: each has what was added since the suite began. */
 
-static uint64_t events_read_fn(void *ctx, trl_cursor *at, uint32_t max,
-                               void (*fn)(void *arg, const trl_event *e), void *arg) {
-    struct core *c = of(ctx, TRL_HOST_EVENTS_V1);
-    c->asked++;
+static const char *const ring_ids[N_RINGS] = {TRL_HOST_EVENTS_V1, TRL_HOST_TRACE_V1,
+                                              TRL_HOST_LOGS_V1};
+
+/* What is gone, and where to go on. */
+static uint64_t seek(struct core *c, trl_cursor *at) {
     uint64_t oldest = c->newest > EVENTS_KEPT ? c->newest - EVENTS_KEPT : 0, missed = 0;
+    c->asked++;
     if (at->seq < oldest) {
         missed = at->epoch == 7 ? oldest - at->seq : TRL_MISSED_UNKNOWN;
         at->seq = oldest;
     }
     at->epoch = 7;
+    return missed;
+}
+
+static uint64_t watch_ring(void *ctx, enum ring r, void (*on_more)(void *arg), void *arg) {
+    struct core *c = of(ctx, ring_ids[r]);
+    c->watchers[r] = (struct watcher){++c->next_id, on_more, arg};
+    return c->next_id;
+}
+
+static void unwatch_ring(void *ctx, enum ring r, uint64_t id) {
+    struct core *c = of(ctx, ring_ids[r]);
+    if (id == c->watchers[r].id) {
+        c->watchers[r].on_more = NULL;
+    }
+}
+
+#define RING(name, R)                                                                              \
+    static trl_cursor name##_latest_fn(void *ctx) {                                                \
+        return (trl_cursor){7, of(ctx, ring_ids[R])->newest};                                      \
+    }                                                                                              \
+    static uint64_t name##_watch_fn(void *ctx, void (*on_more)(void *arg), void *arg) {            \
+        return watch_ring(ctx, R, on_more, arg);                                                   \
+    }                                                                                              \
+    static void name##_unwatch_fn(void *ctx, uint64_t id) {                                        \
+        unwatch_ring(ctx, R, id);                                                                  \
+    }
+RING(events, EVENTS)
+RING(spans, SPANS)
+RING(logs, LOGS)
+#undef RING
+
+static uint64_t events_read_fn(void *ctx, trl_cursor *at, uint32_t max,
+                               void (*fn)(void *arg, const trl_event *e), void *arg) {
+    struct core *c = of(ctx, TRL_HOST_EVENTS_V1);
+    uint64_t missed = seek(c, at);
     for (; max && at->seq < c->newest; max--) {
         trl_event e = {.struct_size = sizeof(e),
                        .seq = ++at->seq,
@@ -154,22 +195,47 @@ static uint64_t events_read_fn(void *ctx, trl_cursor *at, uint32_t max,
     return missed;
 }
 
-static uint64_t events_watch_fn(void *ctx, void (*on_more)(void *arg), void *arg) {
-    struct core *c = of(ctx, TRL_HOST_EVENTS_V1);
-    c->on_more = on_more;
-    c->more_arg = arg;
-    return c->watch = ++c->next_id;
+static uint64_t spans_read_fn(void *ctx, trl_cursor *at, uint32_t max,
+                              void (*fn)(void *arg, const trl_span *s), void *arg) {
+    static const trl_label labels[] = {{{"odd", 3}, {"a\"b\xff", 4}}};
+    struct core *c = of(ctx, TRL_HOST_TRACE_V1);
+    uint64_t missed = seek(c, at);
+    for (; max && at->seq < c->newest; max--) {
+        trl_span s = {.struct_size = sizeof(s),
+                      .kind = TRL_SPAN_CLIENT,
+                      .seq = ++at->seq,
+                      .trace_id = {1},
+                      .span_id = {2},
+                      .name = STR("some_span"),
+                      .attributes = labels,
+                      .n_attributes = 1,
+                      .outcome = 99};
+        fn(arg, &s);
+    }
+    return missed;
 }
 
-static void events_unwatch_fn(void *ctx, uint64_t id) {
-    struct core *c = of(ctx, TRL_HOST_EVENTS_V1);
-    if (id == c->watch) {
-        c->on_more = NULL;
+static uint64_t logs_read_fn(void *ctx, trl_cursor *at, uint32_t max,
+                             void (*fn)(void *arg, const trl_log_record *r), void *arg) {
+    struct core *c = of(ctx, TRL_HOST_LOGS_V1);
+    uint64_t missed = seek(c, at);
+    for (; max && at->seq < c->newest; max--) {
+        trl_log_record r = {.struct_size = sizeof(r),
+                            .level = TRL_LOG_INFO,
+                            .seq = ++at->seq,
+                            .msg = STR("\xff"),
+                            .fields_json = STR("{")};
+        fn(arg, &r);
     }
+    return missed;
 }
 
 static const trl_host_events_v1 events = {
     sizeof(events), 0, events_latest_fn, events_read_fn, events_watch_fn, events_unwatch_fn};
+static const trl_host_trace_v1 spans = {
+    sizeof(spans), 0, spans_latest_fn, spans_read_fn, spans_watch_fn, spans_unwatch_fn};
+static const trl_host_logs_v1 logs = {
+    sizeof(logs), 0, logs_latest_fn, logs_read_fn, logs_watch_fn, logs_unwatch_fn};
 
 static void metrics_each_fn(void *ctx, void (*fn)(void *arg, const trl_metric *m), void *arg) {
     static const trl_label labels[] = {{{"odd", 3}, {"a\"b\\c\nd", 7}}};
@@ -271,7 +337,7 @@ static void again(struct suite *s) {
     suite_close(s);
     let_go(s);
     c->pending.n = 0;
-    c->on_more = NULL;
+    memset(c->watchers, 0, sizeof(c->watchers));
     suite_open(s);
 }
 
@@ -319,8 +385,10 @@ static void case_flood(struct suite *s) {
     poke(s, 4);
     for (uint32_t i = 0; i < FLOOD; i++) {
         c->newest++;
-        if (c->on_more && i % 64 == 0) {
-            c->on_more(c->more_arg);
+        for (enum ring r = EVENTS; i % 64 == 0 && r < N_RINGS; r++) {
+            if (c->watchers[r].on_more) {
+                c->watchers[r].on_more(c->watchers[r].arg);
+            }
         }
         if (i % 1024 == 0) {
             suite_settle(s);
@@ -406,10 +474,10 @@ int suite_extension(const char *component, const char *config_json, const struct
                                                     case_flood, case_rounds, case_odd_lives};
     struct core c = {.poke = p, .loop_thread = pthread_self()};
     struct suite s = {.kind = TRL_KIND_EXTENSION, .component = component, .config = config_json};
-    const struct plug_iface ifaces[] = {{TRL_HOST_API_V1, &api, &c},
-                                        {TRL_HOST_EVENTS_V1, &events, &c},
-                                        {TRL_HOST_METRICS_V1, &metrics, &c},
-                                        {TRL_HOST_HEALTH_V1, &health, &c}};
+    const struct plug_iface ifaces[] = {
+        {TRL_HOST_API_V1, &api, &c},         {TRL_HOST_EVENTS_V1, &events, &c},
+        {TRL_HOST_TRACE_V1, &spans, &c},     {TRL_HOST_LOGS_V1, &logs, &c},
+        {TRL_HOST_METRICS_V1, &metrics, &c}, {TRL_HOST_HEALTH_V1, &health, &c}};
     c.s = &s;
     s.user = &c;
     s.ifaces = ifaces;

@@ -67,10 +67,12 @@ class Answer:
 
 
 class Trellis:
-    """`trellis up` in a directory of its own. tokens: role -> token."""
+    """`trellis up` in a directory of its own. tokens: role -> token. whole: the configuration, as it
+    is."""
 
     def __init__(self, hosts=3, roles=("read", "operate", "admin"), limits=None, options=None,
-                 login=True, args=None, config="", quiet=False):
+                 login=True, args=None, config="", quiet=False, extensions=(),
+                 whole=None):
         self.dir = tempfile.mkdtemp(prefix="trlhttp.")
         self.tokens = {r: f"token-of-{r}-{os.urandom(16).hex()}" for r in roles}
         self.login_file = os.path.join(self.dir, "login")
@@ -82,7 +84,8 @@ class Trellis:
                             for r, t in self.tokens.items()], **(options or {})}
         path = os.path.join(self.dir, "trellis.yaml")
         with open(path, "w") as f:
-            f.write(config + "extensions:\n  - " + json.dumps(block) + "\n")
+            f.write(whole or config + "extensions:\n" + "".join(
+                "  - " + json.dumps(e) + "\n" for e in (block, *extensions)))
         env = dict(os.environ, TRELLIS_SOCKET=os.path.join(self.dir, "s"),
                    XDG_RUNTIME_DIR=self.dir, XDG_STATE_HOME=self.dir)
         command = args or ["up", "--memory", "--hosts", str(hosts), "--verbose"]
