@@ -68,7 +68,7 @@ static void on_answer(void *arg, const struct answer *a) {
     } else {
         char text[256];
         answer_text(a, t->l, t->operation, text, sizeof(text));
-        ticket_fail(&t->ticket, answer_status(a), trl_cstr(text));
+        ticket_fail(&t->ticket, answer_status(a), "%s", text);
     }
     act_end(t);
 }
@@ -77,14 +77,13 @@ static void on_answer(void *arg, const struct answer *a) {
 static void send(struct lattice *l, trl_op *op, const trl_action *a, const char *operation,
                  char *body, int64_t timeout_ns) {
     if (!body) {
-        op_refuse(
-            l->d, op, TRL_E_INVALID,
-            STR_LIT("the action has text that is no UTF-8, or limits that are no JSON object"));
+        op_refuse(&l->d->desk, op, TRL_E_INVALID,
+                  "the action has text that is no UTF-8, or limits that are no JSON object");
         return;
     }
     struct act *t = x_zalloc(sizeof(*t));
     flow_join(l->d, &t->flow, act_destroy);
-    ticket_open(&t->ticket, l->d, op);
+    ticket_open(&t->ticket, &l->d->desk, op);
     t->l = l;
     t->verb = a->verb;
     t->host_id = text_dup(a->host_id);
@@ -173,7 +172,7 @@ void actions_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
     const char *why = "";
     struct lattice *l = lattice_follow(d, a->lattice, &why);
     if (!l) {
-        op_refuse(d, op, TRL_E_INVALID, trl_cstr(why));
+        op_refuse(&d->desk, op, TRL_E_INVALID, "%s", why);
         return;
     }
     l->acted = 1;
@@ -191,11 +190,11 @@ void actions_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
         break;
     }
     if (a->verb == 0 || a->verb > TRL_DO_LINK_RENEW) {
-        op_refuse(d, op, TRL_E_UNSUPP, STR_LIT("the lattice driver has no such verb"));
+        op_refuse(&d->desk, op, TRL_E_UNSUPP, "the lattice driver has no such verb");
     } else if (!text_is_token(a->host_id)) {
-        op_refuse(d, op, TRL_E_INVALID, STR_LIT("the action names no host"));
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the action names no host");
     } else if (needs_unit(a->verb) && !a->unit_id.len) {
-        op_refuse(d, op, TRL_E_INVALID, STR_LIT("the action names no component or provider"));
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the action names no component or provider");
     } else {
         on_host(l, op, a);
     }

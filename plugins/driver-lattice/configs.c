@@ -117,7 +117,7 @@ static void batch_check(struct conf_batch *b) {
     if (b->st == TRL_OK) {
         ticket_ok(&b->ticket);
     } else {
-        ticket_fail(&b->ticket, b->st, trl_cstr(b->text));
+        ticket_fail(&b->ticket, b->st, "%s", b->text);
     }
     flow_leave(&b->flow);
     free(b);
@@ -137,7 +137,7 @@ static void on_read(void *arg, trl_status st, const char *text, const void *data
 void configs_read(struct lattice *l, trl_op *op, const trl_str *names, uint32_t n) {
     struct conf_batch *b = x_zalloc(sizeof(*b));
     flow_join(l->d, &b->flow, batch_destroy);
-    ticket_open(&b->ticket, l->d, op);
+    ticket_open(&b->ticket, &l->d->desk, op);
     b->left = 1; /* ours, so that it cannot end before all were asked */
     for (uint32_t i = 0; i < n; i++) {
         if (!text_is_token(names[i])) {
@@ -182,7 +182,7 @@ static void on_changed(void *arg, const struct answer *a) {
             c->known = 0;
             poll_ask(&c->poll, NULL, NULL);
         }
-        ticket_fail(&j->ticket, answer_status(a), trl_cstr(text));
+        ticket_fail(&j->ticket, answer_status(a), "%s", text);
     }
     c->head = j->next;
     flow_leave(&j->flow);
@@ -217,15 +217,15 @@ void configs_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     int bad_body = put && decode_config_hash(b_map, &hash) < 0;
     jtree_give(&l->d->tree, &tree);
     if (!text_is_token(a->name) || bad_body) {
-        op_refuse(l->d, op, TRL_E_INVALID,
-                  bad_body ? STR_LIT("a config is a JSON object whose values are strings")
-                           : STR_LIT("a config name must not be empty or contain blanks, '.', '*' "
-                                     "or '>'"));
+        op_refuse(&l->d->desk, op, TRL_E_INVALID, "%s",
+                  bad_body ? "a config is a JSON object whose values are strings"
+                           : "a config name must not be empty or contain blanks, '.', '*' "
+                             "or '>'");
         return;
     }
     struct conf_job *j = x_zalloc(sizeof(*j));
     flow_join(l->d, &j->flow, job_destroy);
-    ticket_open(&j->ticket, l->d, op);
+    ticket_open(&j->ticket, &l->d->desk, op);
     j->c = conf_ensure(l, a->name);
     j->body = put ? text_dup(a->body) : NULL;
     j->hash = hash;

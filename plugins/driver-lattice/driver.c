@@ -148,6 +148,7 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     d->bus = h->get_interface(h->ctx, TRL_HOST_TRANSPORT_V1);
     d->observe = h->get_interface(h->ctx, TRL_HOST_OBSERVE_V1);
     d->loop = h->get_interface(h->ctx, TRL_HOST_LOOP_V1);
+    d->desk = (struct desk){.host = h, .loop = d->loop};
     trl_status st = read_settings(&d->set, config, err);
     if (st == TRL_OK && (!d->bus || !d->observe || !d->loop)) {
         st = trl_errf(err, TRL_E_UNSUPP,
@@ -196,7 +197,7 @@ static void start(trl_inst *d, trl_op *op) {
 
 /* Everything under way ends here; nothing calls back afterwards. */
 static void quiet(trl_inst *d) {
-    tickets_cancel(d, NULL);
+    tickets_cancel(&d->desk, NULL);
     for (size_t i = 0; i < d->n_subs; i++) {
         d->bus->cancel(d->host->ctx, d->subs[i]);
     }
@@ -219,7 +220,7 @@ static void destroy(trl_inst *d) {
     quiet(d);
     free(d->subs);
     names_finish(&d->strangers);
-    u64map_finish(&d->ops);
+    desk_finish(&d->desk);
     jtree_finish(&d->tree);
     inventory_finish(&d->inv);
     free(d->link_in.lists);
@@ -231,7 +232,7 @@ static struct lattice *lattice_or_refuse(trl_inst *d, trl_op *op, trl_str id) {
     const char *why = "";
     struct lattice *l = lattice_follow(d, id, &why);
     if (!l) {
-        op_refuse(d, op, TRL_E_INVALID, trl_cstr(why));
+        op_refuse(&d->desk, op, TRL_E_INVALID, "%s", why);
     }
     return l;
 }
@@ -256,7 +257,7 @@ static void probe(trl_inst *d, trl_op *op, trl_str lattice, trl_str id) {
     if (l) {
         host_probe(l, op, id);
     } else if (!text_is_token(id)) {
-        op_refuse(d, op, TRL_E_INVALID, STR_LIT("that is no host id"));
+        op_refuse(&d->desk, op, TRL_E_INVALID, "that is no host id");
     }
 }
 
@@ -277,6 +278,10 @@ static size_t normal_image(trl_inst *d, uint32_t run_kind, trl_str image, char *
     return s.len;
 }
 
+static void cancel(trl_inst *d, trl_op *op) {
+    tickets_cancel(&d->desk, op);
+}
+
 static const trl_driver_v1 table = {.struct_size = sizeof(trl_driver_v1),
                                     .flags = TRL_DRIVER_LINKS,
                                     .verbs = ACTIONS_VERBS,
@@ -286,7 +291,7 @@ static const trl_driver_v1 table = {.struct_size = sizeof(trl_driver_v1),
                                     .probe = probe,
                                     .can_run = can_run,
                                     .normal_image = normal_image,
-                                    .cancel = tickets_cancel};
+                                    .cancel = cancel};
 
 static const void *get_interface(trl_inst *d, const char *id) {
     (void)d;

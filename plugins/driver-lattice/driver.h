@@ -7,7 +7,7 @@
 
 #include <trellis/trellis.h>
 
-#include "../common/u64map.h"
+#include "../common/ticket.h"
 #include "decode.h"
 #include "names.h"
 
@@ -30,7 +30,7 @@ struct trl_inst {
     struct settings set;
     struct names lattices;  /* id -> struct lattice, followed */
     struct names strangers; /* ids that were seen and told, not followed */
-    struct u64map ops;      /* trl_op -> struct ticket */
+    struct desk desk;       /* operations that wait */
     struct flow *flows;     /* everything under way that owns itself */
     struct call *calls;
     uint64_t *subs; /* owned; event subscriptions by configuration */

@@ -191,7 +191,7 @@ static void read_failed(struct host *h, trl_status st, const char *text) {
             host_forget(h); /* it was an echo of a host that is gone */
         }
     } else if (h->fails < RETRIES_AT_MOST && !poll_busy(&h->poll)) {
-        wake_start(&h->retry, d, NS_PER_S << h->fails++, on_retry, h);
+        wake_start(&h->retry, &d->desk, NS_PER_S << h->fails++, on_retry, h);
     }
 }
 
@@ -258,7 +258,7 @@ static void on_probe(void *arg, const struct answer *a) {
     } else {
         char text[256];
         answer_text(&seen, p->l, "host.get", text, sizeof(text));
-        ticket_fail(&p->ticket, answer_status(&seen), trl_cstr(text));
+        ticket_fail(&p->ticket, answer_status(&seen), "%s", text);
     }
     flow_leave(&p->flow);
     probe_destroy(&p->flow);
@@ -267,7 +267,7 @@ static void on_probe(void *arg, const struct answer *a) {
 void host_probe(struct lattice *l, trl_op *op, trl_str id) {
     struct probe *p = x_zalloc(sizeof(*p));
     flow_join(l->d, &p->flow, probe_destroy);
-    ticket_open(&p->ticket, l->d, op);
+    ticket_open(&p->ticket, &l->d->desk, op);
     p->l = l;
     p->host_id = text_dup(id);
     call_start(l, proto_op("host.get", id), NULL, PROBE_NS, on_probe, p);

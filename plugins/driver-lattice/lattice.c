@@ -20,7 +20,7 @@ static void on_audit(void *arg) {
     hosts_prune(l);
     int64_t tenth = l->d->set.audit_ns / 10;
     int64_t jitter = (int64_t)(l->d->loop->random(l->d->host->ctx) % (uint64_t)(2 * tenth + 1));
-    wake_start(&l->audit, l->d, l->d->set.audit_ns - tenth + jitter, on_audit, l);
+    wake_start(&l->audit, &l->d->desk, l->d->set.audit_ns - tenth + jitter, on_audit, l);
 }
 
 static int split(const struct trl_inst *d, trl_str id, trl_str *account, trl_str *name,
@@ -75,7 +75,7 @@ struct lattice *lattice_follow(struct trl_inst *d, trl_str id, const char **why)
             d->bus->subscribe(d->host->ctx, trl_cstr(subject), STR_LIT(""), events_on_message, d);
         free(subject);
     }
-    wake_start(&l->audit, d, d->set.audit_ns, on_audit, l);
+    wake_start(&l->audit, &d->desk, d->set.audit_ns, on_audit, l);
     return l;
 }
 

@@ -122,7 +122,7 @@ static void finish_job(struct link_job *j) {
             l->links.known = 0; /* unclear what is left: read it */
             linksync_ask(l, NULL, NULL);
         }
-        ticket_fail(&j->ticket, j->st, trl_cstr(j->text));
+        ticket_fail(&j->ticket, j->st, "%s", j->text);
     }
     s->head = j->next;
     flow_leave(&j->flow);
@@ -199,7 +199,7 @@ static int step_failed(struct link_job *j, const struct answer *a, const char *o
     }
     if (a->st == TRL_E_TIMEOUT && !j->repeated) {
         j->repeated = 1;
-        wake_start(&j->wake, j->s->l->d, NS_PER_S, on_second_later, j);
+        wake_start(&j->wake, &j->s->l->d->desk, NS_PER_S, on_second_later, j);
     } else {
         give_up(j, a, operation);
     }
@@ -260,15 +260,15 @@ static void step(struct link_job *j) {
 void links_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     char *body = a->link ? proto_link_put(a->link) : NULL;
     if (!body) {
-        op_refuse(l->d, op, TRL_E_INVALID,
-                  STR_LIT("the link is missing or has text that is no UTF-8"));
+        op_refuse(&l->d->desk, op, TRL_E_INVALID,
+                  "the link is missing or has text that is no UTF-8");
         return;
     }
     free(body);
     struct link_job *j = x_zalloc(sizeof(*j));
     struct source *s = source_ensure(l, a->link->source);
     flow_join(l->d, &j->flow, job_destroy);
-    ticket_open(&j->ticket, l->d, op);
+    ticket_open(&j->ticket, &l->d->desk, op);
     j->s = s;
     j->verb = a->verb;
     j->link = link_dup(a->link);

@@ -32,7 +32,8 @@ static void wait_and_read(struct lattice *l) {
     int64_t now = now_ns(l->d), quiet = now - QUIET_NS;
     if (ls->tries < READS_AT_MOST && (ls->jobs || ls->moved_ns > quiet)) {
         ls->tries++;
-        wake_start(&ls->wake, l->d, ls->jobs ? QUIET_NS : ls->moved_ns - quiet, read_links, l);
+        wake_start(&ls->wake, &l->d->desk, ls->jobs ? QUIET_NS : ls->moved_ns - quiet, read_links,
+                   l);
         return;
     }
     read_links(l);
@@ -63,7 +64,7 @@ static void on_links(void *arg, const struct answer *a) {
     poll_settle(&ls->poll, answer_status(&seen), text, NULL);
     /* Without hosts there is nobody to ask: the first one that appears makes us ask again. */
     if (l->n_known_hosts && ls->fails < RETRIES_AT_MOST && !poll_busy(&ls->poll)) {
-        wake_start(&ls->wake, l->d, NS_PER_S << ls->fails++, on_retry, l);
+        wake_start(&ls->wake, &l->d->desk, NS_PER_S << ls->fails++, on_retry, l);
     }
 }
 

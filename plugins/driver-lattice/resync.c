@@ -30,8 +30,8 @@ static void one_less(struct resync *r) {
     if (r->st == TRL_OK) {
         ticket_ok(&r->ticket);
     } else {
-        ticket_failf(&r->ticket, r->st, "lattice %s could not be asked: the transport is down",
-                     r->l->id);
+        ticket_fail(&r->ticket, r->st, "lattice %s could not be asked: the transport is down",
+                    r->l->id);
     }
     flow_leave(&r->flow);
     free(r);
@@ -85,7 +85,7 @@ static void on_pong(void *arg, const struct answer *a) {
 void resync_start(struct lattice *l, trl_op *op) {
     struct resync *r = x_zalloc(sizeof(*r));
     flow_join(l->d, &r->flow, resync_destroy);
-    ticket_open(&r->ticket, l->d, op);
+    ticket_open(&r->ticket, &l->d->desk, op);
     r->l = l;
     r->round = ++l->sync_round;
     r->left = 2;

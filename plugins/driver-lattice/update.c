@@ -88,7 +88,7 @@ static void end(struct update *u) {
     if (u->st == TRL_OK) {
         ticket_ok(&u->ticket);
     } else {
-        ticket_fail(&u->ticket, u->st, trl_cstr(u->text));
+        ticket_fail(&u->ticket, u->st, "%s", u->text);
     }
     flow_leave(&u->flow);
     update_destroy(&u->flow);
@@ -110,7 +110,7 @@ static void enter(struct update *u, enum state state, int64_t deadline_ns) {
     poll_unask(&u->h->poll, u);
     u->repeated = u->state == state && u->repeated;
     u->state = state;
-    wake_start(&u->deadline, u->h->l->d, deadline_ns, on_deadline, u);
+    wake_start(&u->deadline, &u->h->l->d->desk, deadline_ns, on_deadline, u);
 }
 
 /* The state's goal is reached. */
@@ -377,13 +377,12 @@ int update_owns_trial(const struct host *h, trl_str trial_id) {
 void update_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     struct host *h = host_ensure(l, a->host_id);
     if (find(h, a->unit_id)) {
-        op_refuse(l->d, op, TRL_E_BUSY,
-                  STR_LIT("an update of this unit is under way on this host"));
+        op_refuse(&l->d->desk, op, TRL_E_BUSY, "an update of this unit is under way on this host");
         return;
     }
     struct update *u = x_zalloc(sizeof(*u));
     flow_join(l->d, &u->flow, update_destroy);
-    ticket_open(&u->ticket, l->d, op);
+    ticket_open(&u->ticket, &l->d->desk, op);
     u->h = h;
     u->kind = a->flags & TRL_ACT_PROVIDER ? TRL_RUN_PROVIDER : TRL_RUN_COMPONENT;
     u->unit = text_dup(a->unit_id);

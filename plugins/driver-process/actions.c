@@ -26,7 +26,7 @@ static struct want *wanted(struct trl_inst *d, trl_op *op, uint32_t kind, const 
                     a->n_annotations, a->body, why, sizeof(why));
     }
     if (!w) {
-        op_refuse(d, op, TRL_E_INVALID, "%s", why);
+        op_refuse(&d->desk, op, TRL_E_INVALID, "%s", why);
     }
     return w;
 }
@@ -54,7 +54,7 @@ static void run_it(struct trl_inst *d, trl_op *op, uint32_t kind, const trl_acti
     int64_t wait_ns = u->next_start_ns - now_ns(d);
     if (same && u->error[0] && wait_ns > NS_PER_S && unit_is_busy(u)) {
         want_unref(w);
-        op_refuse(d, op, TRL_E_BUSY, "%s; started again in %lld s", u->error,
+        op_refuse(&d->desk, op, TRL_E_BUSY, "%s; started again in %lld s", u->error,
                   (long long)(wait_ns / NS_PER_S));
         return;
     }
@@ -73,7 +73,7 @@ static void stop_it(struct trl_inst *d, trl_op *op, const trl_action *a) {
     }
     superseded(u);
     if (a->verb == TRL_DO_PROVIDER_STOP && !u->stop.op) {
-        ticket_open(&u->stop, d, op);
+        ticket_open(&u->stop, &d->desk, op);
     } else {
         op_ok_later(d, op, NULL);
     }
@@ -91,7 +91,7 @@ static void update_it(struct trl_inst *d, trl_op *op, const trl_action *a) {
     free(id);
     superseded(u);
     ticket_fail(&u->update, TRL_E_CONFLICT, "another request for it came meanwhile");
-    ticket_open(&u->update, d, op);
+    ticket_open(&u->update, &d->desk, op);
     if (u->want && u->count) {
         u->back = want_ref(u->want);
         u->count_back = u->count;
@@ -114,7 +114,7 @@ static void on_labels(void *arg, int error) {
 
 static void label(struct trl_inst *d, trl_op *op, const trl_action *a) {
     if (!a->name.len) {
-        op_refuse(d, op, TRL_E_INVALID, "the label has no key");
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the label has no key");
         return;
     }
     char *key = text_dup(a->name);
@@ -126,7 +126,7 @@ static void label(struct trl_inst *d, trl_op *op, const trl_action *a) {
     free(key);
     report_full(d, 0);
     struct ticket *t = x_zalloc(sizeof(*t));
-    ticket_open(t, d, op);
+    ticket_open(t, &d->desk, op);
     save_file(d, "labels.json", json_dumps(d->own_labels, JSON_COMPACT), on_labels, t);
 }
 
@@ -134,9 +134,10 @@ static void on_host(struct trl_inst *d, trl_op *op, const trl_action *a) {
     int names_unit = a->verb == TRL_DO_SCALE || a->verb == TRL_DO_UPDATE ||
                      a->verb == TRL_DO_PROVIDER_START || a->verb == TRL_DO_PROVIDER_STOP;
     if (!trl_str_eq(a->host_id, trl_cstr(d->host_id))) {
-        op_refuse(d, op, TRL_E_NORESPONDER, "there is no host %.*s here", STR_ARG(a->host_id));
+        op_refuse(&d->desk, op, TRL_E_NORESPONDER, "there is no host %.*s here",
+                  STR_ARG(a->host_id));
     } else if (names_unit && (!a->unit_id.len || memchr(a->unit_id.ptr, 0, a->unit_id.len))) {
-        op_refuse(d, op, TRL_E_INVALID, "the action names no component or provider");
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the action names no component or provider");
     } else if (a->verb == TRL_DO_UPDATE) {
         update_it(d, op, a);
     } else if (a->verb == TRL_DO_PROVIDER_STOP || (a->verb == TRL_DO_SCALE && a->count == 0)) {
@@ -150,9 +151,9 @@ static void on_host(struct trl_inst *d, trl_op *op, const trl_action *a) {
 
 void actions_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
     if (a->verb == 0 || a->verb > 63 || !((uint64_t)ACTIONS_VERBS >> a->verb & 1u)) {
-        op_refuse(d, op, TRL_E_UNSUPP, "the process driver has no such verb");
+        op_refuse(&d->desk, op, TRL_E_UNSUPP, "the process driver has no such verb");
     } else if (!trl_str_eq(a->lattice, trl_cstr(d->set.lattice))) {
-        op_refuse(d, op, TRL_E_INVALID, "this machine is in lattice %s, not in %.*s",
+        op_refuse(&d->desk, op, TRL_E_INVALID, "this machine is in lattice %s, not in %.*s",
                   d->set.lattice, STR_ARG(a->lattice));
     } else if (a->verb == TRL_DO_LINK_PUT || a->verb == TRL_DO_LINK_DEL ||
                a->verb == TRL_DO_LINK_RENEW) {

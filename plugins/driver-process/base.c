@@ -5,41 +5,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../common/xmem.h"
-
-char *text_dup(trl_str s) {
-    char *c = x_alloc(s.len + 1);
-    if (s.len) {
-        memcpy(c, s.ptr, s.len);
-    }
-    c[s.len] = '\0';
-    return c;
-}
-
-char *text_format(const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    size_t cap = n < 0 ? 1 : (size_t)n + 1;
-    char *c = x_zalloc(cap);
-    va_start(ap, fmt);
-    vsnprintf(c, cap, fmt, ap);
-    va_end(ap);
-    return c;
-}
-
-void text_line(char *to, size_t cap, const char *from) {
-    size_t len = strlen(from), n = len < cap - 1 ? len : cap - 1;
-    while (n < len && n > 0 && ((unsigned char)from[n] & 0xc0u) == 0x80u) {
-        n--;
-    }
-    for (size_t i = 0; i < n; i++) {
-        to[i] = (unsigned char)from[i] < ' ' ? ' ' : from[i];
-    }
-    to[n] = '\0';
-}
-
 uint64_t text_hash(uint64_t h, const char *text) {
     return trl_hash_more(h, text ? text : "", text ? strlen(text) + 1 : 1);
 }
@@ -59,105 +24,10 @@ json_t *j_of(trl_str s) {
     return j ? j : json_string("");
 }
 
-/* Tickets */
-
-void ticket_open(struct ticket *t, struct trl_inst *d, trl_op *op) {
-    t->d = d;
-    t->op = op;
-    if (op) {
-        u64map_put(&d->ops, u64map_ptr_key(op), t);
-    }
-}
-
-static trl_op *close_ticket(struct ticket *t) {
-    trl_op *op = t->op;
-    t->op = NULL;
-    if (op) {
-        u64map_take(&t->d->ops, u64map_ptr_key(op));
-    }
-    return op;
-}
-
-void ticket_ok(struct ticket *t) {
-    trl_op *op = close_ticket(t);
-    if (op) {
-        trl_op_ok(t->d->host, op);
-    }
-}
-
-void ticket_result(struct ticket *t, const char *text) {
-    trl_op *op = close_ticket(t);
-    trl_bytes result = {text, strlen(text)};
-    if (op) {
-        t->d->host->op_done(op, TRL_OK, result, NULL);
-    }
-}
-
-void ticket_fail(struct ticket *t, trl_status st, const char *text) {
-    trl_op *op = close_ticket(t);
-    if (op) {
-        op_refuse(t->d, op, st, "%s", text);
-    }
-}
-
-void tickets_cancel(struct trl_inst *d, trl_op *op) {
-    if (op) {
-        struct ticket *t = u64map_find(&d->ops, u64map_ptr_key(op));
-        if (t) {
-            ticket_fail(t, TRL_E_CANCELLED, "cancelled");
-        }
-        return;
-    }
-    while (d->ops.n) {
-        for (size_t i = 0; i < d->ops.cap; i++) {
-            if (d->ops.slots[i].value) {
-                ticket_fail(d->ops.slots[i].value, TRL_E_CANCELLED, "the driver is stopped");
-                break; /* taking one out may move others */
-            }
-        }
-    }
-}
-
-void op_refuse(struct trl_inst *d, trl_op *op, trl_status st, const char *fmt, ...) {
-    char text[512];
-    trl_err e = {.struct_size = sizeof(e), .code = st};
-    trl_bytes none = {NULL, 0};
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    text_line(e.msg, sizeof(e.msg), text);
-    e.msg_len = (uint32_t)strlen(e.msg);
-    d->host->op_done(op, st, none, &e);
-}
-
-/* Wakes */
-
-static void on_wake(void *arg) {
-    struct wake *w = arg;
-    w->id = 0;
-    w->fn(w->arg);
-}
-
-void wake_start(struct wake *w, struct trl_inst *d, int64_t delay_ns, void (*fn)(void *arg),
-                void *arg) {
-    wake_stop(w);
-    w->d = d;
-    w->fn = fn;
-    w->arg = arg;
-    w->id = d->loop->timer_start(d->host->ctx, delay_ns > 0 ? delay_ns : 0, on_wake, w);
-}
-
-void wake_stop(struct wake *w) {
-    if (w->id) {
-        w->d->loop->timer_stop(w->d->host->ctx, w->id);
-        w->id = 0;
-    }
-}
-
 /* Answers in a later turn */
 
 struct later {
+    struct trl_inst *d;
     struct later *next;
     struct ticket ticket;
     struct wake wake;
@@ -165,7 +35,7 @@ struct later {
 };
 
 static void later_free(struct later *l) {
-    for (struct later **at = &l->wake.d->laters; *at; at = &(*at)->next) {
+    for (struct later **at = &l->d->laters; *at; at = &(*at)->next) {
         if (*at == l) {
             *at = l->next;
             break;
@@ -178,7 +48,7 @@ static void later_free(struct later *l) {
 static void on_later(void *arg) {
     struct later *l = arg;
     if (l->before) {
-        l->before(l->wake.d);
+        l->before(l->d);
     }
     ticket_ok(&l->ticket);
     later_free(l);
@@ -186,11 +56,12 @@ static void on_later(void *arg) {
 
 void op_ok_later(struct trl_inst *d, trl_op *op, void (*before)(struct trl_inst *d)) {
     struct later *l = x_zalloc(sizeof(*l));
+    l->d = d;
     l->before = before;
-    ticket_open(&l->ticket, d, op);
+    ticket_open(&l->ticket, &d->desk, op);
     l->next = d->laters;
     d->laters = l;
-    wake_start(&l->wake, d, 0, on_later, l);
+    wake_start(&l->wake, &d->desk, 0, on_later, l);
 }
 
 void ops_forget(struct trl_inst *d) {

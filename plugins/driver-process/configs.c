@@ -103,17 +103,17 @@ static json_t *parse(trl_str body) {
 void configs_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
     json_t *map = a->verb == TRL_DO_CONFIG_PUT ? parse(a->body) : NULL;
     if (a->verb == TRL_DO_CONFIG_PUT && !map) {
-        op_refuse(d, op, TRL_E_INVALID, "the configuration is no map of texts");
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the configuration is no map of texts");
         return;
     }
     if (!a->name.len) {
-        op_refuse(d, op, TRL_E_INVALID, "the configuration has no name");
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the configuration has no name");
         json_decref(map);
         return;
     }
     struct put *p = x_zalloc(sizeof(*p));
     p->name = text_dup(a->name);
-    ticket_open(&p->ticket, d, op);
+    ticket_open(&p->ticket, &d->desk, op);
     const json_t *before = json_object_get(d->configs, p->name);
     int same = map ? before && json_equal(before, map) : !before;
     if (map) {

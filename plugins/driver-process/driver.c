@@ -146,7 +146,7 @@ static void destroy(trl_inst *d) {
     units_destroy(d);
     listeners_close_all(d);
     io_destroy(d->io);
-    u64map_finish(&d->ops);
+    desk_finish(&d->desk);
     json_decref(d->configs);
     json_decref(d->links);
     json_decref(d->own_labels);
@@ -172,6 +172,7 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     d->state_fd = d->lock_fd = -1;
     d->observe = h->get_interface(h->ctx, TRL_HOST_OBSERVE_V1);
     d->loop = h->get_interface(h->ctx, TRL_HOST_LOOP_V1);
+    d->desk = (struct desk){.host = h, .loop = d->loop};
     d->work = h->get_interface(h->ctx, TRL_HOST_WORK_V1);
     d->secret = h->get_interface(h->ctx, TRL_HOST_SECRET_V1);
     d->secret_read = h->get_interface(h->ctx, TRL_HOST_SECRET_READ_V1);
@@ -194,7 +195,7 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
 static void start(trl_inst *d, trl_op *op) {
     d->io = io_create(d);
     if (!d->io) {
-        op_refuse(d, op, TRL_E_UNAVAIL, "no thread or no descriptors are left");
+        op_refuse(&d->desk, op, TRL_E_UNAVAIL, "no thread or no descriptors are left");
         return;
     }
     life_start(d, op);
@@ -221,7 +222,7 @@ static void probe(trl_inst *d, trl_op *op, trl_str lattice, trl_str id) {
     if (trl_str_eq(lattice, trl_cstr(d->set.lattice)) && trl_str_eq(id, trl_cstr(d->host_id))) {
         op_ok_later(d, op, report_all);
     } else {
-        op_refuse(d, op, TRL_E_NORESPONDER, "there is no host %.*s here", STR_ARG(id));
+        op_refuse(&d->desk, op, TRL_E_NORESPONDER, "there is no host %.*s here", STR_ARG(id));
     }
 }
 
@@ -229,6 +230,10 @@ static int32_t can_run(trl_inst *d, const trl_unit_view *unit, const trl_host_vi
     (void)d;
     (void)host;
     return bundle_is_file(unit->image);
+}
+
+static void cancel(trl_inst *d, trl_op *op) {
+    tickets_cancel(&d->desk, op);
 }
 
 static const trl_driver_v1 table = {.struct_size = sizeof(trl_driver_v1),
@@ -239,7 +244,7 @@ static const trl_driver_v1 table = {.struct_size = sizeof(trl_driver_v1),
                                     .read_configs = read_configs,
                                     .probe = probe,
                                     .can_run = can_run,
-                                    .cancel = tickets_cancel,
+                                    .cancel = cancel,
                                     .logs = logs_read,
                                     .usage = usage_read};
 

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <trellis/trellis.h>
 
-#include "../common/u64map.h"
+#include "../common/ticket.h"
 
 #define NS_PER_MS 1000000ll
 #define NS_PER_S  1000000000ll
@@ -46,7 +46,7 @@ struct trl_inst {
     json_t *links;              /* owned; array of link objects: links.h */
     struct unit *units;         /* list */
     struct listener *listeners; /* list */
-    struct u64map ops;          /* trl_op -> struct ticket */
+    struct desk desk;           /* operations that wait */
     struct later *laters;
     struct save *saves; /* to be written, oldest first */
     uint64_t serial;    /* of instances, in this life */

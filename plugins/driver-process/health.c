@@ -36,7 +36,7 @@ static void plan_next(struct health *h) {
     if (!h->ready && delay > 100 * NS_PER_MS) { /* while it starts, somebody waits */
         delay = 100 * NS_PER_MS;
     }
-    wake_start(&h->next, h->d, delay, check, h);
+    wake_start(&h->next, &h->d->desk, delay, check, h);
 }
 
 static void passed(struct health *h) {
@@ -170,7 +170,7 @@ static void check(void *arg) {
     switch (h->spec.kind) {
     case HEALTH_HTTP:
     case HEALTH_TCP:
-        wake_start(&h->limit, h->d, h->spec.timeout_ns, on_limit, h);
+        wake_start(&h->limit, &h->d->desk, h->spec.timeout_ns, on_limit, h);
         check_socket(h);
         break;
     case HEALTH_EXEC:
@@ -185,7 +185,7 @@ static void check(void *arg) {
             failed(h, "it has not said READY=1");
         } else {
             h->running = 0;
-            wake_start(&h->next, h->d, h->spec.grace_ns - age, check, h);
+            wake_start(&h->next, &h->d->desk, h->spec.grace_ns - age, check, h);
         }
         break;
     default:
@@ -211,7 +211,7 @@ void health_start(struct health *h, struct trl_inst *d, struct health_spec spec,
     if (ready && waits) {
         return;
     }
-    wake_start(&h->next, d, h->spec.kind == HEALTH_ALIVE ? h->spec.settle_ns : 0, check, h);
+    wake_start(&h->next, &d->desk, h->spec.kind == HEALTH_ALIVE ? h->spec.settle_ns : 0, check, h);
 }
 
 void health_stop(struct health *h) {

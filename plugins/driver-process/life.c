@@ -152,7 +152,7 @@ static void on_read(struct job *j) {
     size_t i;
     const json_t *meta;
     if (f->error[0]) {
-        op_refuse(d, s->op, TRL_E_UNAVAIL, "%s", f->error);
+        op_refuse(&d->desk, s->op, TRL_E_UNAVAIL, "%s", f->error);
         found_finish(f);
         free(s->place);
         free(s->path);
@@ -178,7 +178,7 @@ static void on_read(struct job *j) {
         }
     }
     json_decref(f->runs);
-    wake_start(&s->patience, d, ADOPT_NS, on_patience, d);
+    wake_start(&s->patience, &d->desk, ADOPT_NS, on_patience, d);
 }
 
 void life_start(struct trl_inst *d, trl_op *op) {
@@ -193,7 +193,8 @@ void life_start(struct trl_inst *d, trl_op *op) {
         s->seed[i] = d->loop->random(d->host->ctx);
     }
     if (access(d->set.keeper, X_OK) < 0) {
-        op_refuse(d, op, TRL_E_INVALID, "there is no keeper at %s (option keeper)", d->set.keeper);
+        op_refuse(&d->desk, op, TRL_E_INVALID, "there is no keeper at %s (option keeper)",
+                  d->set.keeper);
         free(s->path);
         free(s);
         return;
@@ -204,7 +205,7 @@ void life_start(struct trl_inst *d, trl_op *op) {
 void life_stop(struct trl_inst *d, trl_op *op) {
     d->stopping = 1;
     d->stop_op = op;
-    tickets_cancel(d, NULL);
+    tickets_cancel(&d->desk, NULL);
     if (d->beat) {
         d->loop->timer_stop(d->host->ctx, d->beat);
         d->beat = 0;

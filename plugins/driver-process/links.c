@@ -280,7 +280,7 @@ void links_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
     char why[256];
     if (!a->link || !a->link->source.len || !a->link->name.len ||
         (a->verb != TRL_DO_LINK_DEL && !a->link->target.len)) {
-        op_refuse(d, op, TRL_E_INVALID, "the link has no source, target or name");
+        op_refuse(&d->desk, op, TRL_E_INVALID, "the link has no source, target or name");
         return;
     }
     if (a->verb == TRL_DO_LINK_DEL) {
@@ -288,7 +288,7 @@ void links_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
     } else {
         json_t *fresh = link_of(a->link);
         if (listen_for(d, fresh, why, sizeof(why)) < 0) {
-            op_refuse(d, op, TRL_E_UNAVAIL, "%s", why);
+            op_refuse(&d->desk, op, TRL_E_UNAVAIL, "%s", why);
             json_decref(fresh);
             return;
         }
@@ -296,6 +296,6 @@ void links_apply(struct trl_inst *d, trl_op *op, const trl_action *a) {
         json_decref(fresh);
     }
     struct ticket *t = x_zalloc(sizeof(*t));
-    ticket_open(t, d, op);
+    ticket_open(t, &d->desk, op);
     save_file(d, "links.json", json_dumps(d->links, JSON_COMPACT), on_saved, t);
 }

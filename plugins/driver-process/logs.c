@@ -240,6 +240,6 @@ void logs_read(struct trl_inst *d, trl_op *op, const trl_log_query *q) {
             free(prefix);
         }
     }
-    ticket_open(&r->ticket, d, op);
+    ticket_open(&r->ticket, &d->desk, op);
     job_start(&r->job, d, read_all, on_read);
 }

@@ -36,7 +36,7 @@ static void again(void *arg) {
 static void failed(struct run *r, const char *why) {
     const struct trl_inst *d = r->unit->d;
     trl_logf(d->host, TRL_LOG_WARN, "%s: its secrets stay as they are: %s", r->unit->id, why);
-    wake_start(&r->again, r->unit->d, AGAIN_NS, again, r);
+    wake_start(&r->again, &r->unit->d->desk, AGAIN_NS, again, r);
 }
 
 static void write_it(struct job *j) {

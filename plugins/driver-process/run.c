@@ -156,11 +156,12 @@ void run_stop(struct run *r, const char *why) {
     health_stop(&r->health);
     if (r->launch) {
         launch_drop(r);
-        wake_start(&r->patience, r->unit->d, 0, on_dropped, r);
+        wake_start(&r->patience, &r->unit->d->desk, 0, on_dropped, r);
     } else if (r->state != RUN_LAUNCHING) {
         snprintf(text, sizeof(text), "stop %lld", (long long)ms);
         say(r, text);
-        wake_start(&r->patience, r->unit->d, ms * NS_PER_MS + KEEPER_EXTRA_NS, on_patience, r);
+        wake_start(&r->patience, &r->unit->d->desk, ms * NS_PER_MS + KEEPER_EXTRA_NS, on_patience,
+                   r);
     }
     r->state = RUN_STOPPING;
 }

@@ -184,7 +184,7 @@ static void failed(struct secret *x, trl_status st, trl_str why) {
     if (!x->of->why[0]) {
         char text[200];
         char *all = text_dup(why);
-        text_line(text, sizeof(text), all);
+        text_line(text, sizeof(text), trl_cstr(all));
         free(all);
         snprintf(x->of->why, sizeof(x->of->why), "secret %s %s: %s", x->file, word, text);
     }

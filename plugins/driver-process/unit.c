@@ -165,7 +165,7 @@ static void go_back(struct unit *u) {
     u->error[0] = '\0';
     unit_want(u, back, u->count_back);
     report_unit(u);
-    ticket_fail(&u->update, TRL_E_INVALID, text);
+    ticket_fail(&u->update, TRL_E_INVALID, "%s", text);
 }
 
 void unit_failed(struct unit *u, struct run *r, const char *text) {
@@ -263,7 +263,7 @@ static void start_some(struct unit *u) {
             return;
         }
         if (now_ns(u->d) < u->next_start_ns) {
-            wake_start(&u->again, u->d, u->next_start_ns - now_ns(u->d), step, u);
+            wake_start(&u->again, &u->d->desk, u->next_start_ns - now_ns(u->d), step, u);
             return;
         }
         if (open_listeners(u, why, sizeof(why)) < 0 || run_start(u, why, sizeof(why)) < 0) {
@@ -309,13 +309,13 @@ static void on_words(void *arg) {
     struct unit *u = arg;
     if (u->count ? unit_is_busy(u) && !u->error[0] : u->runs != NULL) {
         report_note(u, TRL_NOTE_BUSY, u->count ? "starting" : "stopping");
-        wake_start(&u->words, u->d, WORDS_NS, on_words, u);
+        wake_start(&u->words, &u->d->desk, WORDS_NS, on_words, u);
     }
 }
 
 static void have_words(struct unit *u) {
     if (!u->words.id) {
-        wake_start(&u->words, u->d, WORDS_NS, on_words, u);
+        wake_start(&u->words, &u->d->desk, WORDS_NS, on_words, u);
     }
 }
 
@@ -353,5 +353,5 @@ static void step(void *arg) {
 }
 
 void unit_soon(struct unit *u) {
-    wake_start(&u->again, u->d, 0, step, u);
+    wake_start(&u->again, &u->d->desk, 0, step, u);
 }

@@ -117,6 +117,6 @@ void usage_read(struct trl_inst *d, trl_op *op, trl_str lattice, trl_str app) {
             x->used[x->n++] = (struct used){.pid = r->pid > 0 ? r->pid : -1};
         }
     }
-    ticket_open(&x->ticket, d, op);
+    ticket_open(&x->ticket, &d->desk, op);
     job_start(&x->job, d, read_all, on_read);
 }

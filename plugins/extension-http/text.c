@@ -90,9 +90,3 @@ void text_finish(struct text *t) {
     free(t->ptr);
     *t = (struct text){NULL, 0, 0};
 }
-
-char *text_dup(trl_str s) {
-    struct text t = {NULL, 0, 0};
-    text_addv(&t, s);
-    return text_take(&t);
-}

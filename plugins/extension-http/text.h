@@ -6,9 +6,9 @@
 #ifndef HTTP_TEXT_H
 #define HTTP_TEXT_H
 
-#include <stdarg.h>
-#include <stddef.h>
 #include <trellis/trellis.h>
+
+#include "../common/xtext.h"
 
 struct text {
     char *ptr;
@@ -24,7 +24,5 @@ void text_add_json(struct text *t, trl_str s);
 void text_drop(struct text *t, size_t n); /* the first n bytes */
 char *text_take(struct text *t);          /* owned; the buffer is empty afterwards */
 void text_finish(struct text *t);
-
-char *text_dup(trl_str s); /* owned, NUL-terminated */
 
 #endif
