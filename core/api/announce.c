@@ -11,6 +11,11 @@
 
 #define EVENT_BYTES 700u /* most are shorter */
 
+/* Events and records of commands are published a moment later and together: statuses and the
+ * commands themselves go first. */
+#define LATER_NS        (2 * 1000000ll)
+#define LATER_MAX_BYTES (256u * 1024u)
+
 struct watcher {
     void (*fn)(void *arg, str subject, str body);
     void *arg;
@@ -23,7 +28,38 @@ struct announce {
     const struct log *log;
     size_t max_payload;
     VEC(struct watcher) watchers;
+    struct buf held; /* each: struct held, subject, body */
+    struct loop_timer later;
 };
+
+struct held {
+    size_t subject, body; /* lengths */
+};
+
+static void publish_held(struct announce *a) {
+    struct buf held = a->held;
+    a->held = (struct buf)BUF_INIT;
+    loop_timer_stop(&a->later);
+    for (size_t at = 0; at < held.len;) {
+        struct held h;
+        memcpy(&h, held.ptr + at, sizeof(h));
+        at += sizeof(h);
+        struct bus_msg m = {.subject = str_n(held.ptr + at, h.subject),
+                            .body = str_n(held.ptr + at + h.subject, h.body)};
+        bus_publish(a->bus, &m);
+        at += h.subject + h.body;
+    }
+    if (a->held.len || held.len > LATER_MAX_BYTES) {
+        buf_finish(&held);
+    } else { /* room for the next ones */
+        buf_clear(&held);
+        a->held = held;
+    }
+}
+
+static void on_later(void *arg) {
+    publish_held(arg);
+}
 
 struct announce *announce_create(struct loop *loop, struct bus *bus, struct journal *journal,
                                  const struct log *log, size_t max_payload) {
@@ -33,11 +69,14 @@ struct announce *announce_create(struct loop *loop, struct bus *bus, struct jour
     a->journal = journal;
     a->log = log;
     a->max_payload = max_payload;
+    loop_timer_init(&a->later, loop, on_later, a);
     return a;
 }
 
 void announce_destroy(struct announce *a) {
     if (a) {
+        publish_held(a);
+        buf_finish(&a->held);
         VEC_FREE(&a->watchers);
         mem_free(a);
     }
@@ -47,17 +86,42 @@ void announce_watch(struct announce *a, void (*fn)(void *arg, str subject, str b
     *VEC_ADD(&a->watchers) = (struct watcher){fn, arg};
 }
 
+static bool fits(const struct announce *a, str subject, str body) {
+    if (body.len > a->max_payload) {
+        log_error(a->log, "%.*s: %zu bytes do not fit a message of %zu, it is not published",
+                  PSTR(subject), body.len, a->max_payload);
+    }
+    return body.len <= a->max_payload;
+}
+
+static void tell_watchers(struct announce *a, str subject, str body) {
+    for (uint32_t i = 0; i < a->watchers.n; i++) {
+        a->watchers.at[i].fn(a->watchers.at[i].arg, subject, body);
+    }
+}
+
 static void publish(struct announce *a, const struct buf *subject, const struct buf *body) {
     struct bus_msg m = {.subject = buf_str(subject), .body = buf_str(body)};
-    if (body->len > a->max_payload) {
-        log_error(a->log, "%.*s: %zu bytes do not fit a message of %zu, it is not published",
-                  PSTR(m.subject), body->len, a->max_payload);
+    if (fits(a, m.subject, m.body)) {
+        bus_publish(a->bus, &m);
+        tell_watchers(a, m.subject, m.body);
+    }
+}
+
+static void publish_later(struct announce *a, const struct buf *subject, const struct buf *body) {
+    struct held h = {subject->len, body->len};
+    if (!fits(a, buf_str(subject), buf_str(body))) {
         return;
     }
-    bus_publish(a->bus, &m);
-    for (uint32_t i = 0; i < a->watchers.n; i++) {
-        a->watchers.at[i].fn(a->watchers.at[i].arg, m.subject, m.body);
+    buf_add(&a->held, &h, sizeof(h));
+    buf_add_str(&a->held, buf_str(subject));
+    buf_add_str(&a->held, buf_str(body));
+    if (a->held.len > LATER_MAX_BYTES) {
+        publish_held(a);
+    } else if (!loop_timer_active(&a->later)) {
+        loop_timer_start(&a->later, LATER_NS);
     }
+    tell_watchers(a, buf_str(subject), buf_str(body));
 }
 
 static void add_time(struct buf *out, int64_t wall_ms) {
@@ -142,7 +206,7 @@ static void close_event(struct announce *a, const struct buf *subject, const str
     struct journal_entry e = *head;
     e.json = buf_str(body);
     journal_add(a->journal, &e);
-    publish(a, subject, body);
+    publish_later(a, subject, body);
 }
 
 void announce_event(struct announce *a, const char *kind, str tenant, str lattice, str app,
