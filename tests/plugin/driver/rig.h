@@ -75,6 +75,16 @@ static inline void ended(const struct core_op *op, trl_status st, const char *fi
 }
 #define ENDED(op, st) ended((op), (st), __FILE__, __LINE__)
 
+/* Applies, lets so much time pass, and it has ended like that. */
+static inline struct core_op *act(struct rig *r, const trl_action *a, int64_t ms, trl_status st,
+                                  const char *file, int line) {
+    struct core_op *op = core_apply(r->c, a);
+    core_run(r->c, ms);
+    ended(op, st, file, line);
+    return op;
+}
+#define ACT(r, a, ms, st) act((r), (a), (ms), (st), __FILE__, __LINE__)
+
 static const trl_label MARKS[] = {{{"wasmcloud.dev/appspec", 21}, {"app", 3}},
                                   {{"wasmcloud.dev/managed-by", 24}, {"wadm", 4}},
                                   {{"wasmcloud.dev/scaler", 20}, {"new", 3}}};

@@ -51,9 +51,7 @@ static void a_stop_sends_no_reference(void **state) {
     rig_synced(&r, "{}");
     host_run_component(r.h1, "web", "reg/web:1", 4, "app");
     trl_action a = action(TRL_DO_SCALE, "H1", "web", "reg/web:1", 0);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SENT(&r, "component.scale.H1 {\"component_ref\":\"\",\"component_id\":\"web\",\"count\":0,", 1);
     SEEN(&r, "report default H1 DELTA * [comp web reg/web:1 x0", 1);
     rig_close(&r);
@@ -168,18 +166,14 @@ static void a_provider_starts_and_stops(void **state) {
     (void)state;
     rig_synced(&r, "{}");
     trl_action a = action(TRL_DO_PROVIDER_START, "H1", "http", "oci://reg/http:1", 1);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 50);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 50, TRL_OK);
     SENT(&r,
          "provider.start.H1 {\"provider_ref\":\"oci://reg/http:1\",\"provider_id\":\"http\","
          "\"annotations\":{*},\"config\":[\"cfg-a\",\"cfg-b\"],\"host_id\":\"H1\"}",
          1);
     SEEN(&r, "report default H1 DELTA * [prov http reg/http:1 x1", 1);
     trl_action stop = action(TRL_DO_PROVIDER_STOP, "H1", "http", "", 0);
-    op = core_apply(r.c, &stop);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &stop, 10, TRL_OK);
     SENT(&r, "provider.stop.H1 {\"provider_id\":\"http\",\"host_id\":\"H1\"}", 1);
     SEEN(&r, "report default H1 DELTA * [prov http  x0", 2); /* by its event, and by the reply */
     rig_close(&r);
@@ -192,9 +186,7 @@ static void a_provider_stop_is_reported_without_its_event(void **state) {
     host_run_provider(r.h1, "http", "reg/http:1", "app");
     r.h1->lose_events = 1;
     trl_action stop = action(TRL_DO_PROVIDER_STOP, "H1", "http", "", 0);
-    struct core_op *op = core_apply(r.c, &stop);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &stop, 10, TRL_OK);
     SEEN(&r, "report default H1 DELTA * [prov http  x0", 1);
     rig_close(&r);
 }
@@ -205,14 +197,10 @@ static void already_running_and_not_running_are_news(void **state) {
     rig_synced(&r, "{}");
     host_run_provider(r.h1, "http", "reg/http:1", "app");
     trl_action a = action(TRL_DO_PROVIDER_START, "H1", "http", "reg/http:2", 1);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SEEN(&r, "report default H1 FULL * [prov http reg/http:1 x1", 1);
     trl_action stop = action(TRL_DO_PROVIDER_STOP, "H2", "http", "", 0);
-    op = core_apply(r.c, &stop);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &stop, 10, TRL_OK);
     SEEN(&r, "report default H2 FULL", 1);
     rig_close(&r);
 }
@@ -239,16 +227,12 @@ static void labels_are_reported_before_the_op_ends(void **state) {
     trl_action a = action(TRL_DO_LABEL_PUT, "H1", "", "", 0);
     a.name = trl_cstr("zone");
     a.body = trl_cstr("b");
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SENT(&r, "label.put.H1 {\"key\":\"zone\",\"value\":\"b\"}", 1);
     SEEN(&r, "report default H1 DELTA LABELS * zone=b }", 1);
     SEEN(&r, "report default H1 FULL LABELS * zone=b }", 1);
     a.verb = TRL_DO_LABEL_DEL;
-    op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SENT(&r, "label.del.H1 {\"key\":\"zone\"}", 1);
     rig_close(&r);
 }
@@ -258,9 +242,7 @@ static void a_host_is_stopped(void **state) {
     (void)state;
     rig_synced(&r, "{}");
     trl_action a = action(TRL_DO_HOST_STOP, "H1", "", "", 0);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SENT(&r, "host.stop.H1 {\"host_id\":\"H1\"}", 1);
     SEEN(&r, "gone default H1 1", 1);
     rig_close(&r);
@@ -313,16 +295,12 @@ static void a_config_put_is_verbatim_and_reported_before_it_ends(void **state) {
     (void)state;
     rig_synced(&r, "{}");
     trl_action a = config_action(TRL_DO_CONFIG_PUT, "cfg", "{\"b\":\"2\", \"a\":\"1\"}");
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SENT(&r, "config.put.cfg {\"b\":\"2\", \"a\":\"1\"}", 1);
     SENT(&r, "config.get", 0); /* its own event is no news */
     SEEN(&r, "config default cfg hash=", 1);
     trl_action del = config_action(TRL_DO_CONFIG_DEL, "cfg", "");
-    op = core_apply(r.c, &del);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &del, 10, TRL_OK);
     SEEN(&r, "config default cfg ABSENT", 1);
     rig_close(&r);
 }

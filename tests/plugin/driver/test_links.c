@@ -17,9 +17,7 @@ static void a_put_is_reported_then_done(void **state) {
     l.n_target_config = 1;
     trl_action a = link_action(TRL_DO_LINK_PUT, &l);
     r.w->lose_link_events = 1; /* the reply is enough */
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 10);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 10, TRL_OK);
     SENT(&r,
          "link.put {\"source_id\":\"a\",\"name\":\"default\",\"wit_namespace\":\"wasi\","
          "\"wit_package\":\"keyvalue\",\"target\":\"kv\",\"interfaces\":[\"store\",\"atomics\"],"
@@ -84,9 +82,7 @@ static void a_conflict_deletes_then_puts(void **state) {
     seed(&r, "old", STORE, 1);
     trl_link l = link_of("a", "new", STORE, 1);
     trl_action a = link_action(TRL_DO_LINK_PUT, &l);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 100, TRL_OK);
     SENT(&r, "link.put", 2);
     SENT(&r,
          "link.del {\"source_id\":\"a\",\"name\":\"default\",\"wit_namespace\":\"wasi\","
@@ -106,9 +102,7 @@ static void a_conflict_keeps_siblings_that_do_not_clash(void **state) {
     seed(&r, "old", STORE, 1);
     trl_link l = link_of("a", "new", STORE, 1);
     trl_action a = link_action(TRL_DO_LINK_PUT, &l);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 100, TRL_OK);
     assert_int_equal(json_array_size(r.w->links), 2);
     SEEN(&r, "linkgone default a -> old", 1);
     SEEN(&r, "linkgone default a -> sibling", 0);
@@ -126,9 +120,7 @@ static void a_conflict_with_a_link_we_did_not_know(void **state) {
                               "keyvalue", "interfaces", "store", "source_config", "target_config"));
     trl_link l = link_of("a", "new", STORE, 1);
     trl_action a = link_action(TRL_DO_LINK_PUT, &l);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 100, TRL_OK);
     assert_int_equal(json_array_size(r.w->links), 1);
     rig_close(&r);
 }
@@ -141,9 +133,7 @@ static void a_deletion_puts_the_siblings_back(void **state) {
     seed(&r, "second", ATOMICS, 1);
     trl_link l = link_of("a", "second", ATOMICS, 1);
     trl_action a = link_action(TRL_DO_LINK_DEL, &l);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 100, TRL_OK);
     assert_int_equal(json_array_size(r.w->links), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(r.w->links, 0), "target")),
                         "first");
@@ -159,9 +149,7 @@ static void a_single_deletion_is_one_request(void **state) {
     seed(&r, "kv", STORE, 1);
     trl_link l = link_of("a", "kv", STORE, 1);
     trl_action a = link_action(TRL_DO_LINK_DEL, &l);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 100, TRL_OK);
     SENT(&r, "", 1);
     SEEN(&r, "linkgone default a -> kv", 2); /* by its event and by the reply: the same news */
     assert_int_equal(json_array_size(r.w->links), 0);
@@ -175,9 +163,7 @@ static void renew_deletes_and_puts(void **state) {
     seed(&r, "kv", STORE, 1);
     trl_link l = link_of("a", "kv", STORE, 1);
     trl_action a = link_action(TRL_DO_LINK_RENEW, &l);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 100, TRL_OK);
     SENT(&r, "link.del", 1);
     SENT(&r, "link.put", 1);
     SEEN(&r, "linkgone", 0);
@@ -209,15 +195,11 @@ static void after_a_time_out_it_is_repeated_once(void **state) {
     trl_link l = link_of("a", "kv", STORE, 1);
     trl_action a = link_action(TRL_DO_LINK_PUT, &l);
     r.w->drop_links = 1;
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 3100);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 3100, TRL_OK);
     SENT(&r, "link.put", 2);
     trl_action del = link_action(TRL_DO_LINK_DEL, &l);
     r.w->drop_links = 2;
-    op = core_apply(r.c, &del);
-    core_run(r.c, 6000);
-    ENDED(op, TRL_E_TIMEOUT);
+    ACT(&r, &del, 6000, TRL_E_TIMEOUT);
     SENT(&r, "link.del", 2);
     core_run(r.c, 3000); /* unclear what is left: all links are read */
     SEEN(&r, "links default full n=1", 1);

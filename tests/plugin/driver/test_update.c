@@ -100,9 +100,7 @@ static void a_failed_trial_touches_nothing(void **state) {
     open(&r, "{}");
     r.w->fail_image = "web:2";
     trl_action a = update(TRL_ACT_PREFLIGHT);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 1000);
-    ENDED(op, TRL_E_DENIED);
+    struct core_op *op = ACT(&r, &a, 1000, TRL_E_DENIED);
     assert_string_equal(op->msg, "failed to fetch component: no such image");
     SENT(&r, "component.scale", 1);
     SEEN(&r, "report", 0);
@@ -117,9 +115,7 @@ static void a_trial_without_an_end_is_given_up_and_cleared(void **state) {
     open(&r, "{\"preflight_ms\":5000}");
     r.h1->start_ms = 20000;
     trl_action a = update(TRL_ACT_PREFLIGHT);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 6000);
-    ENDED(op, TRL_E_TIMEOUT);
+    ACT(&r, &a, 6000, TRL_E_TIMEOUT);
     assert_string_equal(image_now(&r, "web"), "reg/web:1");
     core_run(r.c, 20000); /* the start goes on at the host and ends */
     assert_non_null(host_component(r.h1, "web-preflight"));
@@ -168,9 +164,7 @@ static void a_failed_start_goes_back_to_the_old_image(void **state) {
     open(&r, "{}");
     r.w->fail_image = "web:2";
     trl_action a = update(0);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 1000);
-    ENDED(op, TRL_E_DENIED);
+    struct core_op *op = ACT(&r, &a, 1000, TRL_E_DENIED);
     assert_string_equal(op->msg,
                         "failed to fetch component: no such image; the old image runs again");
     SENT(&r,
@@ -228,9 +222,7 @@ static void when_the_old_image_fails_too_both_are_told(void **state) {
     open(&r, "{}");
     r.w->fail_image = "web:";
     trl_action a = update(0);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 1000);
-    ENDED(op, TRL_E_DENIED);
+    struct core_op *op = ACT(&r, &a, 1000, TRL_E_DENIED);
     assert_non_null(strstr(op->msg, "the old image did not start again"));
     rig_close(&r);
 }
@@ -242,9 +234,7 @@ static void lost_events_are_replaced_by_inventories(void **state) {
         open(&r, "{\"preflight_ms\":5000}");
         r.h1->lose_events = lost;
         trl_action a = update(TRL_ACT_PREFLIGHT);
-        struct core_op *op = core_apply(r.c, &a);
-        core_run(r.c, 60000);
-        ENDED(op, TRL_OK);
+        ACT(&r, &a, 60000, TRL_OK);
         assert_string_equal(image_now(&r, "web"), "reg/web:2");
         SEEN(&r, "preflight", 0);
         rig_close(&r);
@@ -257,9 +247,7 @@ static void lost_replies_do_not_matter(void **state) {
     open(&r, "{}");
     r.h1->mute_replies = 4;
     trl_action a = update(TRL_ACT_PREFLIGHT);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 1000);
-    ENDED(op, TRL_OK);
+    ACT(&r, &a, 1000, TRL_OK);
     rig_close(&r);
 }
 
@@ -269,9 +257,7 @@ static void a_host_that_freezes_is_a_time_out(void **state) {
     open(&r, "{}");
     r.h1->frozen = 1;
     trl_action a = update(0);
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 20000);
-    ENDED(op, TRL_E_TIMEOUT);
+    ACT(&r, &a, 20000, TRL_E_TIMEOUT);
     rig_close(&r);
 }
 
@@ -351,18 +337,14 @@ static void a_provider_is_stopped_replied_started(void **state) {
     core_resync(r.c, "default");
     core_run(r.c, 1500);
     trl_action a = provider_update();
-    struct core_op *op = core_apply(r.c, &a);
-    core_run(r.c, 1000);
-    ENDED(op, TRL_OK);
+    struct core_op *op = ACT(&r, &a, 1000, TRL_OK);
     SENT(&r, "provider.stop.H1", 1);
     SENT(&r, "provider.start.H1 {\"provider_ref\":\"oci://reg/http:2\"", 1);
     SEEN(&r, "report default H1 DELTA * [prov http reg/http:2 x1", 1);
     r.w->fail_image = "http:3";
     a.image_old = a.image;
     a.image = trl_cstr("oci://reg/http:3");
-    op = core_apply(r.c, &a);
-    core_run(r.c, 1000);
-    ENDED(op, TRL_E_DENIED);
+    op = ACT(&r, &a, 1000, TRL_E_DENIED);
     assert_string_equal(op->msg,
                         "failed to fetch provider: no such image; the old image runs again");
     assert_string_equal(

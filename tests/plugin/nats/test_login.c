@@ -4,44 +4,17 @@
  */
 #include <stdlib.h>
 
-#include "../../unit/cmocka_all.h"
-#include "fake.h"
 #include "jwt.h"
-#include "server.h"
+#include "rig.h"
 
 #define SECRET "very-secret-3141"
 
-struct rig {
-    struct server server;
-    struct fake *f;
-    struct comp t;
-    char err[256];
-};
-
-static int setup(void **state) {
-    struct rig *r = calloc(1, sizeof(*r));
-    *state = r;
-    server_init(&r->server);
-    r->f = fake_new();
-    return 0;
-}
-
-static int teardown(void **state) {
+static int quiet_teardown(void **state) {
     struct rig *r = *state;
     comp_close(&r->t);
     assert_int_equal(fake_logged(r->f, SECRET), 0);
-    fake_free(r->f);
-    server_end(&r->server);
-    free(r);
-    return 0;
+    return teardown(state);
 }
-
-#define NEED_SERVER()                                                                              \
-    do {                                                                                           \
-        if (!server_present()) {                                                                   \
-            skip();                                                                                \
-        }                                                                                          \
-    } while (0)
 
 static void open_with(struct rig *r, const char *scheme, const char *user, const char *more) {
     char config[8192];
@@ -303,14 +276,14 @@ static void test_permissions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_user, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_token, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nkey, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_jwt, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_mutual_tls, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_permissions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_user, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_token, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_rotation, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_nkey, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_jwt, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_tls, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_mutual_tls, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_permissions, setup, quiet_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

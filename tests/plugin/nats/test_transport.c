@@ -8,47 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../unit/cmocka_all.h"
-#include "fake.h"
-#include "server.h"
+#include "rig.h"
 
-struct rig {
-    struct server server;
-    struct fake *f;
-    struct comp t;
-    char err[256];
-};
-
-static int setup(void **state) {
-    struct rig *r = calloc(1, sizeof(*r));
-    *state = r;
-    server_init(&r->server);
-    r->f = fake_new();
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct rig *r = *state;
-    comp_close(&r->t);
-    fake_free(r->f);
-    server_end(&r->server);
-    free(r);
-    return 0;
-}
-
-#define NEED_SERVER()                                                                              \
-    do {                                                                                           \
-        if (!server_present()) {                                                                   \
-            skip();                                                                                \
-        }                                                                                          \
-    } while (0)
-
-/* Opens the transport with connection options for quick tests and `more` (",..." or empty). */
 static void open_t(struct rig *r, struct comp *t, const char *more) {
-    char config[4096];
-    snprintf(config, sizeof(config), "{%s,\"reconnect_max_ms\":100,\"ping_interval_ms\":500%s}",
-             server_url(&r->server), more);
-    assert_int_equal(comp_open(t, r->f, "nats", config, r->err), TRL_OK);
+    assert_int_equal(open_as(r, t, "nats", more), TRL_OK);
 }
 
 static void test_messages(void **state) {
