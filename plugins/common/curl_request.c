@@ -130,6 +130,8 @@ static void set_limits(CURL *easy, const struct http_conf *c, const struct http_
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->limit);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* A name server that does not answer holds up nobody but who asked it. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                      (long)(timeout_ms < c->timeout_ms ? timeout_ms : c->timeout_ms));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
