@@ -10,107 +10,26 @@
 #include "cli/cli.h"
 #include "cli/files.h"
 #include "cli/local_secrets.h"
-#include "cli/nats_client.h"
+#include "cli/plane_config.h"
 #include "cli/serve.h"
 #include "codec/json.h"
 #include "model/admit.h"
 #include "plane/socket.h"
 #include "sim/sim_main.h"
 
-static void tell_findings(const struct findings *f, const char *path) {
-    struct buf line = BUF_INIT;
-    for (uint32_t i = 0; i < f->n; i++) {
-        buf_clear(&line);
-        finding_format(&f->at[i], str_c(path), &line);
-        fprintf(stderr, "%s\n", line.ptr);
-    }
-    buf_finish(&line);
-}
-
-static int load(struct cli *c, struct config *config) {
-    const char *path = cli_option(c, "config");
-    struct buf text = BUF_INIT;
-    struct findings f;
-    struct err e = ERR_INIT;
-    int rc = EXIT_DONE;
-    if (!path) {
-        return rc;
-    }
-    if (file_read(path, &text, &e) < 0) {
-        return cli_fail(EXIT_INPUT, "%s", e.msg);
-    }
-    findings_init(&f);
-    if (config_parse(config, str_c(path), buf_str(&text), &f) < 0) {
-        tell_findings(&f, path);
-        rc = EXIT_INPUT;
-    }
-    findings_finish(&f);
-    buf_finish(&text);
-    return rc;
-}
-
-/* --plugin-dir comes before the file's plugin_dirs. */
-static void add_dirs(struct cli *c, struct config *config) {
-    uint32_t n = c->connect.n_plugin_dirs + config->n_plugin_dirs;
-    const char **dirs = ARENA_ARRAY(&config->arena, const char *, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        dirs[i] = i < c->connect.n_plugin_dirs ? c->connect.plugin_dirs[i]
-                                               : config->plugin_dirs[i - c->connect.n_plugin_dirs];
-    }
-    config->plugin_dirs = dirs;
-    config->n_plugin_dirs = n;
-}
-
-/* NATS options of the command line beat the file. */
-static void add_nats(struct cli *c, struct config *config) {
-    struct buf json = BUF_INIT;
-    struct arena a = ARENA_INIT;
-    struct node *n = NULL;
-    nats_config_json(&c->connect, &json);
-    bool nats = str_is(config->transport.name, "nats");
-    if (nats && c->connect.nats_url && json_parse(buf_str(&json), &a, &n, NULL) == 0) {
-        for (uint32_t i = 0; i < n->n; i++) {
-            struct buf value = BUF_INIT;
-            struct jw w;
-            if (str_is(n->members[i].key, "name")) {
-                continue;
-            }
-            jw_init(&w, &value, false);
-            jw_node(&w, n->members[i].value);
-            config_plugin_set(config, &config->transport, n->members[i].key.ptr, buf_str(&value));
-            if (str_is(config->store.name, "nats-kv")) {
-                config_plugin_set(config, &config->store, n->members[i].key.ptr, buf_str(&value));
-            }
-            buf_finish(&value);
-        }
-    }
-    arena_finish(&a);
-    buf_finish(&json);
-}
-
 static int serve(struct cli *c) {
     struct config config;
     config_defaults(&config);
     config.log_level = c->log.level;
-    int rc = load(c, &config);
+    int rc = config_load(c, &config);
     if (rc == EXIT_DONE) {
-        add_dirs(c, &config);
-        add_nats(c, &config);
+        config_add_dirs(c, &config);
+        config_add_nats(c, &config);
         struct serve_options o = {.config = &config, .sim_lattice = c->lattice};
         rc = serve_run(&o);
     }
     config_finish(&config);
     return rc;
-}
-
-static void set_string(struct config *config, struct plugin_choice *p, const char *key,
-                       const char *value) {
-    struct buf json = BUF_INIT;
-    struct jw w;
-    jw_init(&w, &json, false);
-    jw_cstr(&w, value);
-    config_plugin_set(config, p, key, buf_str(&json));
-    buf_finish(&json);
 }
 
 static bool runs_files(const struct manifest *m) {
@@ -139,7 +58,7 @@ static int check_manifests(struct cli *c, bool *processes) {
         if (file_read_manifest(c->argv[i], &text, &e) < 0) {
             rc = cli_fail(EXIT_INPUT, "%s: nothing was started", e.msg);
         } else if (model_admit(buf_str(&text), STR_NONE, 0, &m, &f, &message), f.errors) {
-            tell_findings(&f, c->argv[i]);
+            config_tell_findings(&f, c->argv[i]);
             rc = cli_fail(EXIT_INPUT, "%s: %u fault%s, nothing was started", c->argv[i], f.errors,
                           f.errors == 1 ? "" : "s");
         }
@@ -192,9 +111,10 @@ static void use_processes(struct cli *c, struct config *config, const char *stat
                 e.msg);
     }
     buf_addf(&dir, "%s.processes", state);
-    set_string(config, &config->drivers[0], "state_dir", dir.ptr);
-    set_string(config, &config->drivers[0], "lattice", c->lattice);
-    set_string(config, &config->drivers[0], "on_stop", cli_option(c, "keep") ? "keep" : "stop");
+    config_set_string(config, &config->drivers[0], "state_dir", dir.ptr);
+    config_set_string(config, &config->drivers[0], "lattice", c->lattice);
+    config_set_string(config, &config->drivers[0], "on_stop",
+                      cli_option(c, "keep") ? "keep" : "stop");
     if (cli_option(c, "ephemeral")) {
         config_plugin_set(config, &config->drivers[0], "unclaimed_ms", STR("5000"));
     }
@@ -212,8 +132,8 @@ static char *use_http(struct cli *c, struct config *config, const char *socket) 
     config->extensions = ARENA_NEW(&config->arena, struct plugin_choice);
     config->n_extensions = 1;
     config->extensions[0] = (struct plugin_choice){STR("http"), STR("{}"), NULL};
-    set_string(config, &config->extensions[0], "listen", listen ? listen : "127.0.0.1:8181");
-    set_string(config, &config->extensions[0], "login_file", login.ptr);
+    config_set_string(config, &config->extensions[0], "listen", listen ? listen : "127.0.0.1:8181");
+    config_set_string(config, &config->extensions[0], "login_file", login.ptr);
     config_plugin_set(config, &config->extensions[0], "login", STR("true"));
     config_plugin_set(config, &config->extensions[0], "any_port",
                       listen ? STR("false") : STR("true"));
@@ -237,13 +157,13 @@ static int up(struct cli *c) {
     struct buf dir = BUF_INIT;
     buf_addf(&dir, "%s/%s", data ? data : state, data ? "store" : c->connect.name);
     if (!cli_option(c, "memory")) {
-        set_string(&config, &config.store, "dir", dir.ptr);
+        config_set_string(&config, &config.store, "dir", dir.ptr);
     }
     socket =
         c->connect.socket ? mem_strdup(c->connect.socket) : socket_default_path(c->connect.name);
     config.socket = str_c(socket);
     int rc = check_manifests(c, &processes);
-    rc = rc ? rc : load(c, &config);
+    rc = rc ? rc : config_load(c, &config);
     if (cli_option(c, "config")) {
         processes = false; /* the file says which driver */
     } else if (processes || cli_option(c, "processes")) {
@@ -254,7 +174,7 @@ static int up(struct cli *c) {
         rc = make_data(dir.ptr);
     }
     if (rc == EXIT_DONE) {
-        add_dirs(c, &config);
+        config_add_dirs(c, &config);
         char *login = use_http(c, &config, socket);
         struct serve_options o = {.config = &config,
                                   .login_file = login,

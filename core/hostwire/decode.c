@@ -51,6 +51,9 @@ static bool store(const struct wire_field *f, const struct node *v, void *out) {
     case WIRE_F_LIST:
         *(const struct node **)p = v;
         return is_list(v);
+    case WIRE_F_ANY:
+        *(const struct node **)p = v;
+        return true;
     }
     return false;
 }

@@ -15,6 +15,7 @@ enum wire_field_type {
     WIRE_F_BOOL, /* bool */
     WIRE_F_MAP,  /* const struct node *: an object of strings, NULL when absent */
     WIRE_F_LIST, /* const struct node *: an array of strings, NULL when absent */
+    WIRE_F_ANY,  /* const struct node *: whatever it is, NULL when absent */
 };
 
 struct wire_field {

@@ -18,24 +18,62 @@ static uint16_t crc16(const unsigned char *p, size_t n) { /* XMODEM: 0x1021, fro
     return crc;
 }
 
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/* n bytes with room for the check sum behind them, as text of the given length. */
+static void to_text(unsigned char *raw, int n, char *ret, int len) {
+    uint16_t crc = crc16(raw, (size_t)n);
+    raw[n] = (unsigned char)(crc & 0xff);
+    raw[n + 1] = (unsigned char)(crc >> 8);
+    for (int i = 0; i < len; i++) {
+        unsigned v = 0;
+        for (int k = 0; k < 5; k++) {
+            int bit = i * 5 + k;
+            v = v << 1 | (bit / 8 < n + 2 ? (unsigned)(raw[bit / 8] >> (7 - bit % 8)) & 1u : 0);
+        }
+        ret[i] = digits[v];
+    }
+    ret[len] = '\0';
+}
+
 void hostid_of_key(const unsigned char key[32], char ret[HOSTID_LEN + 1]) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     unsigned char raw[35], secret[crypto_sign_SECRETKEYBYTES];
     raw[0] = PREFIX_SERVER;
     crypto_sign_seed_keypair(raw + 1, secret, key);
     sodium_memzero(secret, sizeof(secret));
-    uint16_t crc = crc16(raw, 33);
-    raw[33] = (unsigned char)(crc & 0xff);
-    raw[34] = (unsigned char)(crc >> 8);
-    for (int i = 0; i < HOSTID_LEN; i++) { /* 35 bytes are 56 digits of 5 bits exactly */
-        unsigned v = 0;
-        for (int k = 0; k < 5; k++) {
-            int bit = i * 5 + k;
-            v = v << 1 | ((unsigned)(raw[bit / 8] >> (7 - bit % 8)) & 1u);
-        }
-        ret[i] = digits[v];
+    to_text(raw, 33, ret, HOSTID_LEN);
+}
+
+void hostid_seed_of_key(const unsigned char key[32], char ret[HOSTID_SEED_LEN + 1]) {
+    unsigned char raw[36] = {0x90 | PREFIX_SERVER >> 5, (PREFIX_SERVER & 31) << 3};
+    memcpy(raw + 2, key, 32);
+    to_text(raw, 34, ret, HOSTID_SEED_LEN);
+    sodium_memzero(raw, sizeof(raw));
+}
+
+bool hostid_key_of_seed(str seed, unsigned char ret[32]) {
+    unsigned char raw[37] = {0};
+    char again[HOSTID_SEED_LEN + 1];
+    if (seed.len != HOSTID_SEED_LEN) {
+        return false;
     }
-    ret[HOSTID_LEN] = '\0';
+    for (int i = 0; i < HOSTID_SEED_LEN; i++) {
+        const char *at = seed.ptr[i] ? strchr(digits, seed.ptr[i]) : NULL;
+        for (int k = 0; at && k < 5; k++) {
+            int bit = i * 5 + k;
+            unsigned on = (unsigned)(at - digits) >> (4 - k) & 1u;
+            raw[bit / 8] = (unsigned char)(raw[bit / 8] | on << (7 - bit % 8));
+        }
+        if (!at) {
+            return false;
+        }
+    }
+    hostid_seed_of_key(raw + 2, again); /* kind and check sum, too */
+    bool ok = memcmp(again, seed.ptr, HOSTID_SEED_LEN) == 0;
+    memcpy(ret, raw + 2, 32);
+    sodium_memzero(raw, sizeof(raw));
+    sodium_memzero(again, sizeof(again));
+    return ok;
 }
 
 void hostid_make(uint64_t seed, str lattice, uint32_t index, char ret[HOSTID_LEN + 1]) {

@@ -92,3 +92,14 @@ bool wire_key_ok(str key) {
     }
     return true;
 }
+
+str wire_provider_image(str image) {
+    static const char *const schemes[] = {"file://", "oci://", "https://", "http://",
+                                          "wasmcloud+builtin://"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        if (str_starts(image, str_c(schemes[i]))) {
+            return str_skip(image, strlen(schemes[i]));
+        }
+    }
+    return image;
+}

@@ -9,6 +9,10 @@
 
 #define WIRE_TIME 40
 
+/* A member of scale and start requests that hosts of wasmCloud ignore: settings of a process, as
+ * its trait has them. */
+#define WIRE_SETTINGS "trellis_process"
+
 /* The CloudEvents envelope; event is the bare name, data finished JSON. */
 void wire_event(struct buf *out, const char *event, str source, const char *id, int64_t wall_ns,
                 str data);
@@ -17,5 +21,6 @@ void wire_reply(struct buf *out, bool success, str message, str response);
 void wire_time(int64_t wall_ns, char ret[WIRE_TIME]); /* RFC 3339, UTC, nanoseconds */
 void wire_uptime(uint64_t seconds, struct buf *out);  /* "1day 3h 5s" */
 bool wire_key_ok(str key);                            /* legal as a key of a bucket */
+str wire_provider_image(str image); /* as hosts report it: a part of image, without its scheme */
 
 #endif

@@ -261,11 +261,16 @@ static void probe(trl_inst *d, trl_op *op, trl_str lattice, trl_str id) {
     }
 }
 
-/* Any reference may be one that a host can fetch; whether it can is known by trying. */
+/* Any reference may be one that a host can fetch; whether it can is known by trying. But for agents
+ * that run processes. */
 static int32_t can_run(trl_inst *d, const trl_unit_view *unit, const trl_host_view *host) {
     (void)d;
-    (void)unit;
-    (void)host;
+    for (uint32_t i = 0; i < host->n_labels; i++) {
+        if (trl_str_is(host->labels[i].key, AGENT_LABEL) &&
+            trl_str_is(host->labels[i].value, "process")) {
+            return trl_str_starts(unit->image, STR_LIT("file://"));
+        }
+    }
     return 1;
 }
 

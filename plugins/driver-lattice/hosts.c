@@ -104,6 +104,14 @@ static void keep_text(char **to, trl_str s) {
     }
 }
 
+/* A label that no request can set tells agents from hosts of wasmCloud. */
+static void see_labels(struct host *h, const struct inventory *inv) {
+    h->agent = 0;
+    for (size_t i = 0; i < inv->n_labels; i++) {
+        h->agent |= trl_str_is(inv->labels[i].key, AGENT_LABEL);
+    }
+}
+
 /* The first host that is heard of in full makes links and configs readable. */
 static void now_known(struct host *h) {
     struct lattice *l = h->l;
@@ -139,6 +147,7 @@ void host_inventory(struct host *h, struct inventory *inv, uint32_t flags) {
     keep_text(&h->name, inv->name);
     keep_text(&h->version, inv->version);
     h->fails = 0;
+    see_labels(h, inv);
     wake_stop(&h->retry);
     marks_prune(h);
     send_report(h, flags | TRL_REPORT_FULL | TRL_REPORT_LABELS, inv, inv->entries, n_real);
@@ -157,6 +166,7 @@ void host_began(struct host *h, const struct inventory *inv) {
     h->uptime_s = 0;
     h->seen_ns = now_ns(h->l->d);
     h->began_s = h->seen_ns / NS_PER_S;
+    see_labels(h, inv);
     keep_text(&h->name, inv->name);
     keep_text(&h->version, inv->version);
     send_report(h, TRL_REPORT_STARTED | TRL_REPORT_LABELS, inv, NULL, 0);
@@ -169,6 +179,7 @@ void host_delta(struct host *h, const trl_running *entry) {
 
 void host_labels(struct host *h, const struct inventory *inv) {
     h->seen_ns = now_ns(h->l->d);
+    see_labels(h, inv);
     send_report(h, TRL_REPORT_LABELS, inv, NULL, 0);
 }
 

@@ -18,6 +18,7 @@ struct host {
     int64_t seen_ns;  /* last word of it */
     int64_t moved_ns; /* last event that changed its inventory */
     int known;        /* a full report was made */
+    int agent;        /* a trellis agent: it replaces an image itself, in place */
     struct poll poll; /* host.get */
     struct call *call;
     struct wake retry;

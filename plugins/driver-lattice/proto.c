@@ -64,6 +64,32 @@ static void add_limits(struct jwrite *w, trl_str limits) {
     jtree_finish(&tree);
 }
 
+static int settings_are_limits(const struct jnode *b_object) {
+    int n = 0;
+    JNODE_EACH(b_object, b) {
+        if (!trl_str_is(b->key, "max_memory_limit") && !trl_str_is(b->key, "max_execution_time")) {
+            return 0;
+        }
+        n++;
+    }
+    return n > 0;
+}
+
+/* What the image is run with: limits, or for files that agents run the settings of a process. */
+static void add_settings(struct jwrite *w, const struct scale *s) {
+    struct jtree tree = {.n = 0};
+    int file = trl_str_starts(s->image, STR_LIT("file://"));
+    const struct jnode *b = file ? jtree_parse(&tree, s->limits.ptr, s->limits.len) : NULL;
+    if (s->limits.len && file && !settings_are_limits(b)) {
+        w->bad |= !jnode_is(b, J_OBJECT);
+        jwrite_key(w, STR_LIT("trellis_process"));
+        jwrite_raw(w, s->limits);
+    } else if (s->limits.len) {
+        add_limits(w, s->limits);
+    }
+    jtree_finish(&tree);
+}
+
 char *proto_scale(const struct scale *s) {
     struct jwrite w = {.len = 0};
     jwrite_open(&w, '{');
@@ -76,9 +102,7 @@ char *proto_scale(const struct scale *s) {
     jwrite_key(&w, STR_LIT("allow_update"));
     jwrite_false(&w);
     add_str(&w, "host_id", s->host_id);
-    if (s->limits.len) {
-        add_limits(&w, s->limits);
-    }
+    add_settings(&w, s);
     return finish(&w);
 }
 
@@ -90,6 +114,9 @@ char *proto_provider_start(const struct scale *s) {
     add_map(&w, "annotations", s->annotations, s->n_annotations);
     add_list(&w, "config", s->config_names, s->n_config_names);
     add_str(&w, "host_id", s->host_id);
+    if (trl_str_starts(s->image, STR_LIT("file://"))) {
+        add_settings(&w, s);
+    }
     return finish(&w);
 }
 

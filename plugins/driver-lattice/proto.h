@@ -8,6 +8,9 @@
 
 #include <trellis/kind/driver.h>
 
+#define AGENT_LABEL                                                                                \
+    "hostcore.driver" /* of hosts that are trellis agents: the name of their driver */
+
 /* "component.scale" + host id -> "component.scale.<id>" */
 char *proto_op(const char *operation, trl_str token);
 

@@ -141,6 +141,11 @@ static void reached(struct update *u) {
     }
 }
 
+/* An agent starts the new image beside the old one, and gives it up when it does not work. */
+static int in_place(const struct update *u) {
+    return u->h->agent && u->kind == TRL_RUN_COMPONENT;
+}
+
 /* The state's goal cannot be reached. */
 static void missed(struct update *u, trl_status st, trl_str text) {
     switch (u->state) {
@@ -157,8 +162,8 @@ static void missed(struct update *u, trl_status st, trl_str text) {
         break;
     case START:
         because(u, st, text);
-        if (st == TRL_E_NORESPONDER || !u->from.image[0] || !u->from.count) {
-            end(u);
+        if (st == TRL_E_NORESPONDER || !u->from.image[0] || !u->from.count || in_place(u)) {
+            end(u); /* an agent has gone back by itself */
         } else {
             back(u);
         }
@@ -394,7 +399,9 @@ void update_apply(struct lattice *l, trl_op *op, const trl_action *a) {
               a->annotations_old, a->n_annotations_old);
     u->next = h->updates;
     h->updates = u;
-    if ((a->flags & TRL_ACT_PREFLIGHT) && u->kind == TRL_RUN_COMPONENT) {
+    if (in_place(u)) {
+        start(u);
+    } else if ((a->flags & TRL_ACT_PREFLIGHT) && u->kind == TRL_RUN_COMPONENT) {
         trial(u);
     } else {
         stop(u);
