@@ -100,10 +100,6 @@ void client_close(struct client *c) {
     mem_free(c);
 }
 
-const char *client_where(const struct client *c) {
-    return c->where;
-}
-
 static int send_all(struct client *c, str bytes, struct err *err) {
     while (bytes.len) {
         ssize_t n = send(c->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);

@@ -33,6 +33,5 @@ int client_subscribe(struct client *c, str subject, struct err *err);
 /* The next message of the subscriptions. TRL_E_TIMEOUT when none came in time. */
 int client_next(struct client *c, int64_t timeout_ms, struct buf *subject, struct buf *body,
                 struct err *err);
-const char *client_where(const struct client *c); /* "socket /run/..." or the URL, for messages */
 
 #endif

@@ -33,7 +33,6 @@ void jw_key_str(struct jw *w, str key);
 void jw_str(struct jw *w, str s); /* invalid UTF-8 becomes U+FFFD */
 void jw_cstr(struct jw *w, const char *s);
 void jw_u64(struct jw *w, uint64_t v);
-void jw_i64(struct jw *w, int64_t v);
 void jw_f64(struct jw *w, double v); /* shortest text that reads back the same */
 void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);

@@ -157,12 +157,6 @@ void jw_u64(struct jw *w, uint64_t v) {
     w->comma = true;
 }
 
-void jw_i64(struct jw *w, int64_t v) {
-    lead(w);
-    buf_addf(w->out, "%lld", (long long)v);
-    w->comma = true;
-}
-
 void jw_f64(struct jw *w, double v) {
     char b[40];
     if (!isfinite(v)) {

@@ -28,7 +28,5 @@ uint32_t schema_validate(const struct node *schema, const struct node *value, st
                          struct schema_findings *f);
 /* A copy of value with absent members filled from "default" (in the arena). */
 struct node *schema_fill(const struct node *schema, const struct node *value, struct arena *a);
-/* The schema as help text, one line per member: name, type, default, description. */
-void schema_help(const struct node *schema, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Schemas themselves: are they in the subset, and how they read as help.
+ * Schemas themselves: are they in the subset?
  */
 #include "base/mem.h"
 #include "codec/json.h"
@@ -120,68 +120,4 @@ int schema_check(const struct node *schema, struct err *err) {
     }
     const struct node *preset = node_get(schema, "default");
     return preset ? check_default(schema, preset, err) : 0;
-}
-
-static void help_type(const struct node *s, struct buf *out) {
-    const struct node *list = node_get(s, "enum");
-    struct jw w;
-    if (list) {
-        for (uint32_t i = 0; i < list->n; i++) {
-            buf_addf(out, "%s", i ? "|" : "");
-            jw_init(&w, out, false);
-            jw_node(&w, list->items[i]);
-        }
-    } else {
-        buf_add_str(out, node_text(s, "type", STR("any")));
-    }
-    const struct node *low = node_get(s, "minimum"), *high = node_get(s, "maximum");
-    if (low || high) {
-        buf_addf(out, " %.*s..%.*s", PSTR(low ? low->text : STR("")),
-                 PSTR(high ? high->text : STR("")));
-    }
-}
-
-static bool is_required(const struct node *schema, str key) {
-    const struct node *required = node_get(schema, "required");
-    for (uint32_t i = 0; required && i < required->n; i++) {
-        if (str_eq(required->items[i]->text, key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void help(const struct node *schema, struct buf *path, struct buf *out) {
-    const struct node *properties = node_get(schema, "properties");
-    for (uint32_t i = 0; properties && i < properties->n; i++) {
-        const struct node_member *m = &properties->members[i];
-        const struct node *preset = node_get(m->value, "default");
-        str text = node_text(m->value, "description", STR(""));
-        size_t len = path->len;
-        struct jw w;
-        buf_addf(path, "%s", len ? "." : "");
-        buf_add_str(path, m->key);
-        buf_addf(out, "%s (", path->ptr);
-        help_type(m->value, out);
-        if (preset) {
-            buf_addf(out, ", default ");
-            jw_init(&w, out, false);
-            jw_node(&w, preset);
-        }
-        buf_addf(out, is_required(schema, m->key) ? ", required)" : ")");
-        buf_addf(out, "%s%.*s\n", text.len ? ": " : "", PSTR(text));
-        help(m->value, path, out);
-        if (node_get(m->value, "items")) {
-            buf_addf(path, "[]");
-            help(node_get(m->value, "items"), path, out);
-        }
-        path->len = len;
-        path->ptr[len] = '\0';
-    }
-}
-
-void schema_help(const struct node *schema, struct buf *out) {
-    struct buf path = BUF_INIT;
-    help(schema, &path, out);
-    buf_finish(&path);
 }

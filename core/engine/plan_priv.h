@@ -71,7 +71,6 @@ struct unit_plan {
     str blocked_text;
     str note; /* worth saying although all is well */
 };
-uint64_t unit_want_hash(const struct want_unit *u, uint32_t count);
 struct plan_action *unit_action(struct unit_plan *x, uint32_t pos, uint32_t verb, uint32_t count,
                                 const char *reason);
 /* plan_update.c: entries with another image, or another config list. */

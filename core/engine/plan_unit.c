@@ -6,12 +6,6 @@
 
 #include "engine/plan_priv.h"
 
-uint64_t unit_want_hash(const struct want_unit *u, uint32_t count) {
-    uint64_t h = trl_hash_more(TRL_HASH_INIT, u->image.ptr, u->image.len);
-    h = trl_hash_more(h, &u->list_hash, sizeof(u->list_hash));
-    return trl_hash_more(h, &count, sizeof(count));
-}
-
 struct plan_action *unit_action(struct unit_plan *x, uint32_t pos, uint32_t verb, uint32_t count,
                                 const char *reason) {
     struct planner *p = x->p;

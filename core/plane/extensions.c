@@ -401,11 +401,3 @@ void extensions_finish(struct extensions *x) {
     mem_free(x->at);
     mem_free(x);
 }
-
-uint32_t extensions_count(const struct extensions *x) {
-    return x ? x->n : 0;
-}
-
-struct plug_inst *extensions_at(const struct extensions *x, uint32_t i) {
-    return x->at[i].inst;
-}

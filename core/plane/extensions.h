@@ -21,7 +21,5 @@ void extensions_stop(struct extensions *x, void (*done)(void *arg), void *arg);
 /* After the api is gone. NULL is fine. */
 void extensions_finish(struct extensions *x);
 /* Each with its name: for `info`. */
-uint32_t extensions_count(const struct extensions *x);
-struct plug_inst *extensions_at(const struct extensions *x, uint32_t i);
 
 #endif

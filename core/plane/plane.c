@@ -437,14 +437,6 @@ struct bus *plane_bus(struct plane *p) {
     return p->bus;
 }
 
-struct plug *plane_plug(struct plane *p) {
-    return p->plug;
-}
-
-bool plane_serving(const struct plane *p) {
-    return p->serving;
-}
-
 bool plane_settled(const struct plane *p) {
     return p->serving && catalog_idle(p->catalog) && lattices_settled(p);
 }

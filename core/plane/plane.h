@@ -33,8 +33,6 @@ void plane_stop(struct plane *p, void (*done)(void *arg), void *arg);
 
 struct api *plane_api(struct plane *p);
 struct bus *plane_bus(struct plane *p); /* NULL until the transport is up */
-struct plug *plane_plug(struct plane *p);
-bool plane_serving(const struct plane *p);
 struct engine *plane_engine(struct plane *p, str tenant, str lattice); /* NULL: unknown */
 /* Nothing to do in any lattice, no write under way. */
 bool plane_settled(const struct plane *p);

@@ -41,10 +41,6 @@ void scaler_destroy(struct scaler *s) {
     mem_free(s);
 }
 
-const char *scaler_name(const struct scaler *s) {
-    return s->name;
-}
-
 const char *scaler_status_kind(const struct scaler *s) {
     return s->t->status_kind;
 }

@@ -13,7 +13,6 @@ struct scaler_spec;
 
 struct scaler *scaler_create(struct plug_inst *in); /* in: created scaler/1 instance, borrowed */
 void scaler_destroy(struct scaler *s);
-const char *scaler_name(const struct scaler *s);
 const char *scaler_status_kind(const struct scaler *s); /* NULL: the trait type */
 int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, struct err *err);
 void scaler_release(struct scaler_spec *sp);

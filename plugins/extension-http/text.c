@@ -70,15 +70,6 @@ void text_add_json(struct text *t, trl_str s) {
     text_add(t, "\"", 1);
 }
 
-void text_drop(struct text *t, size_t n) {
-    if (n >= t->len) {
-        t->len = 0;
-        return;
-    }
-    memmove(t->ptr, t->ptr + n, t->len - n);
-    t->len -= n;
-}
-
 char *text_take(struct text *t) {
     text_add(t, "", 0);
     char *p = t->ptr;

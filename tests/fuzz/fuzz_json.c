@@ -16,16 +16,13 @@ static void write(const struct node *n, bool pretty, struct buf *out) {
 
 static void use_as_schema(const struct node *n, struct arena *a) {
     struct schema_findings f = {NULL, 0, 0};
-    struct buf help = BUF_INIT;
     if (schema_check(n, NULL) == 0) {
         schema_validate(n, n, a, &f);
         struct buf out = BUF_INIT;
         write(schema_fill(n, n, a), false, &out);
         buf_finish(&out);
-        schema_help(n, &help);
     }
     mem_free(f.at);
-    buf_finish(&help);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

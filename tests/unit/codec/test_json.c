@@ -204,7 +204,7 @@ static void test_writer(void **state) {
     jw_kv(&w, "name", STR("a\"\xff\x01"));
     jw_key(&w, "list");
     jw_array(&w);
-    jw_i64(&w, -3);
+    jw_u64(&w, 3);
     jw_object(&w);
     jw_end_object(&w);
     jw_array(&w);
@@ -218,7 +218,7 @@ static void test_writer(void **state) {
     jw_kv_bool(&w, "yes", true);
     jw_end_object(&w);
     assert_string_equal(b.ptr,
-                        "{\n  \"name\": \"a\\\"\xef\xbf\xbd\\u0001\",\n  \"list\": [\n    -3,\n"
+                        "{\n  \"name\": \"a\\\"\xef\xbf\xbd\\u0001\",\n  \"list\": [\n    3,\n"
                         "    {},\n    [],\n    0.30000000000000004,\n    null,\n"
                         "    {\"x\":1},\n    null\n  ],\n  \"n\": 5,\n  \"yes\": true\n}");
     buf_finish(&b);

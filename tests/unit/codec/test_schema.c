@@ -129,30 +129,11 @@ static void test_broken_schemas(void **state) {
     assert_int_equal(schema_check(NULL, NULL), TRL_E_INVALID);
 }
 
-static void test_help(void **state) {
-    (void)state;
-    struct arena a = ARENA_INIT;
-    struct buf b = BUF_INIT;
-    schema_help(parse(&a, SCHEMA), &b);
-    assert_string_equal(b.ptr, "url (string, required): where\n"
-                               "n (integer -2..18446744073709551615, default 7)\n"
-                               "mode (\"a\"|\"b\", default \"a\")\n"
-                               "x/y~ (boolean)\n"
-                               "ratio (number 0.5..)\n"
-                               "list (array)\n"
-                               "list[].k (string, default \"v\")\n"
-                               "tls (object)\n"
-                               "tls.ca (string, default \"c\")\n");
-    buf_finish(&b);
-    arena_finish(&a);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_fill),
         cmocka_unit_test(test_broken_schemas),
-        cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

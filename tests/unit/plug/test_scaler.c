@@ -68,7 +68,6 @@ static void answers(void **state) {
     struct err err = ERR_INIT;
     struct scaler_spec *sp;
     char text[64] = "x";
-    assert_string_equal(scaler_name(r->s), "place");
     assert_string_equal(scaler_status_kind(r->s), "PlaceScaler");
     assert_int_equal(place(r, "3", &err), 0);
     assert_int_equal(r->wanted[0], 3);
