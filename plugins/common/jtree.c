@@ -139,7 +139,11 @@ static int number(struct reader *r, struct jnode *n) {
             return -1;
         }
     }
-    return n->kind == J_INT ? integer(from, end, &n->integer) : 0;
+    if (n->kind == J_REAL) {
+        n->text = trl_strn(from, (size_t)(r->p - from));
+        return 0;
+    }
+    return integer(from, end, &n->integer);
 }
 
 static int word(struct reader *r, struct jnode *n) {

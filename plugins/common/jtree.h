@@ -16,7 +16,7 @@ struct jnode {
     enum jkind kind;
     uint32_t span; /* nodes of its subtree, itself included: they stand right behind it */
     trl_str key;   /* of a member */
-    trl_str text;  /* J_STRING */
+    trl_str text;  /* J_STRING; J_REAL: as it is written */
     int64_t integer;
 };
 

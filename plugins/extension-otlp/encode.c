@@ -67,27 +67,36 @@ void encode_begin(struct encoder *e, enum signal s, trl_str resource) {
     open_list(w, names[s].records);
 }
 
-char *encode_resource(const json_t *own, const char *conf) {
-    struct jwrite w = {0};
-    const char *name;
-    json_t *v, *all = x_checked(json_deep_copy(own));
-    json_t *more = conf ? json_loads(conf, 0, NULL) : NULL;
-    if (more) {
-        json_object_update(all, more);
-        json_decref(more);
+/* Names here are as people wrote them. */
+static void put_resource_attributes(struct jwrite *w, const struct jnode *from,
+                                    const struct jnode *replaced) {
+    JNODE_EACH(from, it) {
+        int again = 0;
+        JNODE_EACH(replaced, by) {
+            again |= trl_str_eq(it->key, by->key);
+        }
+        if (!again) {
+            jwrite_open(w, '{');
+            put_text(w, "key", it->key);
+            key(w, "value");
+            value_any(w, it);
+            jwrite_close(w, '}');
+        }
     }
+}
+
+char *encode_resource(const char *own, const char *conf) {
+    struct jwrite w = {0};
+    struct jtree a = {0}, b = {0};
+    const struct jnode *more = conf ? jtree_parse(&b, conf, strlen(conf)) : NULL;
     jwrite_open(&w, '{');
     open_list(&w, "attributes");
-    json_object_foreach(all, name, v) {
-        jwrite_open(&w, '{'); /* names here are as people wrote them */
-        put_text(&w, "key", trl_cstr(name));
-        key(&w, "value");
-        value_any(&w, v);
-        jwrite_close(&w, '}');
-    }
+    put_resource_attributes(&w, jtree_parse(&a, own, strlen(own)), more);
+    put_resource_attributes(&w, more, NULL);
     jwrite_close(&w, ']');
     jwrite_close(&w, '}');
-    json_decref(all);
+    jtree_finish(&a);
+    jtree_finish(&b);
     return x_checked(jwrite_take(&w));
 }
 
@@ -155,26 +164,23 @@ static void put_body(struct jwrite *w, trl_str text) {
     jwrite_close(w, '}');
 }
 
-static void put_id(struct jwrite *w, const char *name, const json_t *v, size_t n) {
+static void put_id(struct jwrite *w, const char *name, const struct jnode *v, size_t n) {
     uint8_t id[16];
-    if (value_id(json_string_value(v), json_string_length(v), id, n)) {
+    if (value_id(jnode_str(v), id, n)) {
         key(w, name);
         value_hex(w, id, n);
     }
 }
 
-static json_t *read_object(trl_str json) {
-    json_t *j = json.len ? json_loadb(json.ptr, json.len, JSON_ALLOW_NUL, NULL) : NULL;
-    if (!json_is_object(j)) {
-        json_decref(j);
-        return NULL;
-    }
-    return j;
+/* NULL: it is none. Until the next one. */
+static const struct jnode *read_object(struct encoder *e, trl_str json) {
+    const struct jnode *n = json.len ? jtree_parse(&e->tree, json.ptr, json.len) : NULL;
+    return jnode_is(n, J_OBJECT) ? n : NULL;
 }
 
-static int is_one_of(const char *name, const char *const *list) {
+static int is_one_of(trl_str name, const char *const *list) {
     for (; list && *list; list++) {
-        if (strcmp(name, *list) == 0) {
+        if (trl_str_is(name, *list)) {
             return 1;
         }
     }
@@ -182,24 +188,22 @@ static int is_one_of(const char *name, const char *const *list) {
 }
 
 /* trace_id and span_id have places of their own. */
-static void put_members(struct jwrite *w, const json_t *o, const char *const *without) {
+static void put_members(struct jwrite *w, const struct jnode *o, const char *const *without) {
     static const char *const ids[] = {"trace_id", "span_id", NULL};
-    const char *name;
-    json_t *v;
     open_list(w, "attributes");
-    json_object_foreach((json_t *)(uintptr_t)o, name, v) {
-        if (!is_one_of(name, ids) && !is_one_of(name, without)) {
-            value_attribute_any(w, trl_cstr(name), v);
+    JNODE_EACH(o, it) {
+        if (!is_one_of(it->key, ids) && !is_one_of(it->key, without)) {
+            value_attribute_any(w, it->key, it);
         }
     }
     jwrite_close(w, ']');
-    put_id(w, "traceId", json_object_get(o, "trace_id"), 16);
-    put_id(w, "spanId", json_object_get(o, "span_id"), 8);
+    put_id(w, "traceId", jnode_get(o, "trace_id"), 16);
+    put_id(w, "spanId", jnode_get(o, "span_id"), 8);
 }
 
 void encode_log(struct encoder *e, const trl_log_record *r) {
     struct jwrite *w = &e->w;
-    json_t *fields = read_object(r->fields_json);
+    const struct jnode *fields = read_object(e, r->fields_json);
     jwrite_open(w, '{');
     put_time(w, "timeUnixNano", r->wall_ns);
     put_time(w, "observedTimeUnixNano", r->wall_ns);
@@ -209,24 +213,29 @@ void encode_log(struct encoder *e, const trl_log_record *r) {
         put_members(w, fields, NULL);
     }
     jwrite_close(w, '}');
-    json_decref(fields);
     e->n++;
 }
 
+static char *append(char *to, trl_str s) {
+    if (s.len) {
+        memcpy(to, s.ptr, s.len);
+    }
+    return to + s.len;
+}
+
 /* "status_changed shop: 2 of 2 instances" */
-static void put_event_body(struct jwrite *w, const trl_event *ev, const json_t *o) {
-    const json_t *message = json_object_get(o, "message");
-    const char *more = json_string_value(message);
-    size_t cap = ev->kind.len + ev->app.len + json_string_length(message) + 4, n = 0;
-    char *text = x_alloc(cap);
-    n += (size_t)snprintf(text, cap, "%.*s", (int)ev->kind.len, ev->kind.ptr ? ev->kind.ptr : "");
+static void put_event_body(struct jwrite *w, const trl_event *ev, const struct jnode *o) {
+    trl_str message = jnode_str(jnode_get(o, "message"));
+    char *text = x_alloc(ev->kind.len + ev->app.len + message.len + 3);
+    char *end = append(text, ev->kind);
     if (ev->app.len) {
-        n += (size_t)snprintf(text + n, cap - n, " %.*s", (int)ev->app.len, ev->app.ptr);
+        *end++ = ' ';
+        end = append(end, ev->app);
     }
-    if (more && *more) {
-        n += (size_t)snprintf(text + n, cap - n, ": %s", more);
+    if (message.len) {
+        end = append(append(end, trl_strn(": ", 2)), message);
     }
-    put_body(w, trl_strn(text, n));
+    put_body(w, trl_strn(text, (size_t)(end - text)));
     free(text);
 }
 
@@ -241,7 +250,7 @@ void encode_event(struct encoder *e, const trl_event *ev) {
     static const char *const told[] = {"time", "kind", NULL};
     const trl_label about[] = {{{"lattice", 7}, ev->lattice}, {{"app", 3}, ev->app}};
     struct jwrite *w = &e->w;
-    json_t *o = read_object(ev->json);
+    const struct jnode *o = read_object(e, ev->json);
     jwrite_open(w, '{');
     put_time(w, "timeUnixNano", ev->wall_ms * NS_PER_MS);
     put_time(w, "observedTimeUnixNano", ev->wall_ms * NS_PER_MS);
@@ -255,7 +264,6 @@ void encode_event(struct encoder *e, const trl_event *ev) {
         put_labels(w, about, 2);
     }
     jwrite_close(w, '}');
-    json_decref(o);
     e->n++;
 }
 
@@ -374,11 +382,13 @@ char *encode_end(struct encoder *e, size_t *len) {
     }
     *len = w->len;
     e->n = 0;
+    jtree_finish(&e->tree);
     return x_checked(jwrite_take(w));
 }
 
 void encode_drop(struct encoder *e) {
     free(e->open);
     free(e->w.text);
+    jtree_finish(&e->tree);
     memset(e, 0, sizeof(*e));
 }

@@ -13,8 +13,9 @@
 
 struct encoder { /* zeroed memory is an empty one */
     struct jwrite w;
-    uint32_t n; /* spans, records or points so far */
-    char *open; /* the metric whose points are being written */
+    struct jtree tree; /* of the fields or the event being written */
+    uint32_t n;        /* spans, records or points so far */
+    char *open;        /* the metric whose points are being written */
     uint32_t open_type;
 };
 
@@ -29,8 +30,8 @@ void encode_metric(struct encoder *e, const trl_metric *m, int64_t start_ns, int
 char *encode_end(struct encoder *e, size_t *len);
 void encode_drop(struct encoder *e); /* in place of encode_end */
 
-/* An OTLP resource (owned). own: JSON object of attributes that come first and may be replaced by
- * those of conf, a JSON object or NULL. */
-char *encode_resource(const json_t *own, const char *conf);
+/* An OTLP resource (owned) with the attributes of two JSON objects; of those in both, the one of
+ * conf. conf may be NULL. */
+char *encode_resource(const char *own, const char *conf);
 
 #endif

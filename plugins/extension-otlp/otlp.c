@@ -4,6 +4,7 @@
  *
  * The loop reads the core's rings and writes the requests; a thread of curl_thread.h sends them.
  */
+#include <jansson.h>
 #include <unistd.h>
 
 #include "../common/curl_request.h"
@@ -72,7 +73,9 @@ static void learn(struct trl_inst *in) {
         json_object_set_new(own, "host.name", json_string(host));
     }
     json_object_set_new(own, "process.pid", json_integer(getpid()));
-    x->resource = encode_resource(own, in->conf.resource);
+    char *text = x_checked(json_dumps(own, JSON_COMPACT));
+    x->resource = encode_resource(text, in->conf.resource);
+    free(text);
     json_decref(own);
 }
 

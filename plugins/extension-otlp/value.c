@@ -72,27 +72,22 @@ void value_hex(struct jwrite *w, const uint8_t *id, size_t n) {
     jwrite_str(w, trl_strn(text, 2 * n));
 }
 
-static void put_any(struct jwrite *w, const json_t *v, int depth);
+static void put_any(struct jwrite *w, const struct jnode *v, int depth);
 
-/* {"values": [...]}, of an object those are KeyValues. */
-static void put_list(struct jwrite *w, const json_t *v, int depth) {
-    size_t i;
-    const char *key;
-    json_t *member;
+/* {"values": [...]}; of an object those are KeyValues. */
+static void put_list(struct jwrite *w, const struct jnode *v, int depth) {
     jwrite_open(w, '{');
     jwrite_key(w, lit("values"));
     jwrite_open(w, '[');
-    if (json_is_array(v)) {
-        json_array_foreach(v, i, member) {
-            put_any(w, member, depth + 1);
-        }
-    } else {
-        json_object_foreach((json_t *)(uintptr_t)v, key, member) {
+    JNODE_EACH(v, it) {
+        if (v->kind == J_OBJECT) {
             jwrite_open(w, '{');
             jwrite_key(w, lit("key"));
-            value_text(w, lit(key));
+            value_text(w, it->key);
             jwrite_key(w, lit("value"));
-            put_any(w, member, depth + 1);
+        }
+        put_any(w, it, depth + 1);
+        if (v->kind == J_OBJECT) {
             jwrite_close(w, '}');
         }
     }
@@ -100,52 +95,47 @@ static void put_list(struct jwrite *w, const json_t *v, int depth) {
     jwrite_close(w, '}');
 }
 
-static void put_deep(struct jwrite *w, const json_t *v) {
-    char *text = x_checked(json_dumps(v, JSON_COMPACT));
-    jwrite_key(w, lit("stringValue"));
-    value_text(w, lit(text));
-    free(text);
+static void put_real(struct jwrite *w, trl_str digits) {
+    char text[64];
+    size_t n = digits.len < sizeof(text) - 1 ? digits.len : sizeof(text) - 1;
+    memcpy(text, digits.ptr, n);
+    text[n] = '\0';
+    value_number(w, strtod(text, NULL));
 }
 
-static void put_any(struct jwrite *w, const json_t *v, int depth) {
+static void put_integer(struct jwrite *w, int64_t v) {
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%lld", (long long)v);
+    jwrite_str(w, trl_strn(text, (size_t)n));
+}
+
+static void put_any(struct jwrite *w, const struct jnode *v, int depth) {
+    static const char *const names[] = {
+        [J_FALSE] = "boolValue",   [J_TRUE] = "boolValue",     [J_INT] = "intValue",
+        [J_REAL] = "doubleValue",  [J_STRING] = "stringValue", [J_ARRAY] = "arrayValue",
+        [J_OBJECT] = "kvlistValue"};
+    int deep = depth >= DEPTH_MAX && (v->kind == J_ARRAY || v->kind == J_OBJECT);
     jwrite_open(w, '{');
-    switch (json_typeof(v)) {
-    case JSON_STRING:
-        jwrite_key(w, lit("stringValue"));
-        value_text(w, trl_strn(json_string_value(v), json_string_length(v)));
-        break;
-    case JSON_INTEGER: {
-        char text[32];
-        int n = snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
-        jwrite_key(w, lit("intValue"));
-        jwrite_str(w, trl_strn(text, (size_t)n));
-        break;
+    if (v->kind != J_NULL) { /* else an AnyValue without a value */
+        jwrite_key(w, lit(deep ? "stringValue" : names[v->kind]));
     }
-    case JSON_REAL:
-        jwrite_key(w, lit("doubleValue"));
-        value_number(w, json_real_value(v));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        jwrite_key(w, lit("boolValue"));
-        jwrite_raw(w, lit(json_is_true(v) ? "true" : "false"));
-        break;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        if (depth >= DEPTH_MAX) {
-            put_deep(w, v);
-            break;
-        }
-        jwrite_key(w, lit(json_is_array(v) ? "arrayValue" : "kvlistValue"));
+    if (deep) {
+        jwrite_str(w, lit("(nested too deeply)"));
+    } else if (v->kind == J_STRING) {
+        value_text(w, v->text);
+    } else if (v->kind == J_INT) {
+        put_integer(w, v->integer);
+    } else if (v->kind == J_REAL) {
+        put_real(w, v->text);
+    } else if (v->kind == J_TRUE || v->kind == J_FALSE) {
+        jwrite_raw(w, lit(v->kind == J_TRUE ? "true" : "false"));
+    } else if (v->kind != J_NULL) {
         put_list(w, v, depth);
-        break;
-    case JSON_NULL: /* an AnyValue without a value */
-        break;
     }
     jwrite_close(w, '}');
 }
 
-void value_any(struct jwrite *w, const json_t *v) {
+void value_any(struct jwrite *w, const struct jnode *v) {
     put_any(w, v, 0);
 }
 
@@ -176,7 +166,7 @@ void value_attribute(struct jwrite *w, trl_str key, trl_str text) {
     jwrite_close(w, '}');
 }
 
-void value_attribute_any(struct jwrite *w, trl_str key, const json_t *v) {
+void value_attribute_any(struct jwrite *w, trl_str key, const struct jnode *v) {
     put_key(w, key);
     value_any(w, v);
     jwrite_close(w, '}');
@@ -186,13 +176,13 @@ static int digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int value_id(const char *hex, size_t len, uint8_t *id, size_t n) {
+int value_id(trl_str hex, uint8_t *id, size_t n) {
     int any = 0;
-    if (!hex || len != 2 * n) {
+    if (hex.len != 2 * n) {
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
-        int hi = digit(hex[2 * i]), lo = digit(hex[2 * i + 1]);
+        int hi = digit(hex.ptr[2 * i]), lo = digit(hex.ptr[2 * i + 1]);
         if (hi < 0 || lo < 0) {
             return 0;
         }

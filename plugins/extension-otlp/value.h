@@ -5,9 +5,9 @@
 #ifndef OTLP_VALUE_H
 #define OTLP_VALUE_H
 
-#include <jansson.h>
 #include <trellis/helper.h>
 
+#include "../common/jtree.h"
 #include "../common/jwrite.h"
 
 void value_text(struct jwrite *w, trl_str s);
@@ -15,12 +15,12 @@ void value_number(struct jwrite *w, double v); /* a string where JSON has no suc
 void value_u64(struct jwrite *w, uint64_t v);  /* a string, as protobuf's JSON has it */
 void value_hex(struct jwrite *w, const uint8_t *id, size_t n);
 /* One of OTLP's AnyValue. */
-void value_any(struct jwrite *w, const json_t *v);
+void value_any(struct jwrite *w, const struct jnode *v);
 /* One KeyValue. Names without a '.' are Trellis' own: "app" becomes "trellis.app". */
 void value_attribute(struct jwrite *w, trl_str key, trl_str text);
-void value_attribute_any(struct jwrite *w, trl_str key, const json_t *v);
+void value_attribute_any(struct jwrite *w, trl_str key, const struct jnode *v);
 /* The id of a trace (n 16) or a span (n 8) in hexadecimal digits, as trace_id of logs and events.
  * 0: it is none. */
-int value_id(const char *hex, size_t len, uint8_t *id, size_t n);
+int value_id(trl_str hex, uint8_t *id, size_t n);
 
 #endif
