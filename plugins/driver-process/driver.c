@@ -149,6 +149,7 @@ static void destroy(trl_inst *d) {
     desk_finish(&d->desk);
     json_decref(d->configs);
     json_decref(d->links);
+    json_decref(d->counts);
     json_decref(d->own_labels);
     if (d->secret_place) {
         rmdir(d->secret_place); /* when nothing runs any more that has any */
@@ -178,6 +179,7 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     d->secret_read = h->get_interface(h->ctx, TRL_HOST_SECRET_READ_V1);
     d->configs = json_object();
     d->links = json_array();
+    d->counts = json_object();
     d->own_labels = json_object();
     trl_status st = read_options(&d->set, config, err);
     if (st == TRL_OK && (!d->observe || !d->loop || !d->work)) {

@@ -43,6 +43,7 @@ struct trl_inst {
     char *secret_place;         /* owned; on a tmpfs; NULL: secrets are descriptors */
     json_t *own_labels;         /* owned; put by LABEL_PUT */
     json_t *configs;            /* owned; name -> {key: value} */
+    json_t *counts;             /* owned; unit -> how many are wanted */
     json_t *links;              /* owned; array of link objects: links.h */
     struct unit *units;         /* list */
     struct listener *listeners; /* list */

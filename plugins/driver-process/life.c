@@ -65,8 +65,9 @@ static void adopt(struct trl_inst *d, const json_t *meta) {
     }
 }
 
-/* What is wanted is what the newest process was started as, so many times as the most common kind
- * runs; the core's first look corrects both. */
+/* What is wanted is what the newest process was started as, so many times as was wanted last (or,
+ * where nobody wrote that down, as the most common kind runs); the core's first look corrects both.
+ */
 static void conclude(struct unit *u) {
     struct run *newest = NULL;
     for (struct run *r = u->runs; r; r = r->next) {
@@ -81,7 +82,8 @@ static void conclude(struct unit *u) {
         most = n > most ? n : most;
     }
     if (newest) {
-        unit_want(u, want_ref(newest->want), most);
+        int64_t count = j_int(u->d->counts, u->id, most);
+        unit_want(u, want_ref(newest->want), count < 0 ? 0 : (uint32_t)count);
     }
 }
 
@@ -169,6 +171,8 @@ static void on_read(struct job *j) {
     d->configs = f->configs;
     d->links = f->links;
     d->own_labels = f->labels;
+    json_decref(d->counts);
+    d->counts = f->counts;
     d->starting = s;
     json_array_foreach(f->runs, i, meta) {
         if (!json_is_true(json_object_get(meta, "ended"))) {

@@ -177,6 +177,7 @@ static void on_healthy(void *arg) {
     if (r->state == RUN_STARTING) {
         r->state = RUN_READY;
         r->ready_ns = now_ns(r->unit->d);
+        say(r, "ready");
         unit_ready(r->unit, r);
     }
 }
@@ -223,10 +224,10 @@ static void on_run_told(struct run *r, const char *text) {
     }
     r->pid = pid;
     r->started_ms = started_ms;
-    if (r->state == RUN_ADOPTING) { /* it was ready once, or it will be stopped by its checks */
-        r->state = RUN_READY;
-        r->ready_ns = now_ns(r->unit->d);
-        begin_checks(r, 1);
+    if (r->state == RUN_ADOPTING) {
+        r->state = said_ready ? RUN_READY : RUN_STARTING;
+        r->ready_ns = said_ready ? now_ns(r->unit->d) : 0;
+        begin_checks(r, said_ready);
         driver_progress(r->unit->d);
     } else if (said_ready) { /* before we listened */
         health_notified(&r->health);

@@ -158,6 +158,7 @@ void state_open(const char *path, const uint64_t seed[4], struct found *f) {
     f->configs = read_json(f, path, "configs.json", JSON_OBJECT);
     f->links = read_json(f, path, "links.json", JSON_ARRAY);
     f->labels = read_json(f, path, "labels.json", JSON_OBJECT);
+    f->counts = read_json(f, path, "counts.json", JSON_OBJECT);
     read_host_id(f, seed);
     read_runs(f);
 }
@@ -167,6 +168,7 @@ void found_finish(struct found *f) {
     json_decref(f->configs);
     json_decref(f->links);
     json_decref(f->labels);
+    json_decref(f->counts);
     json_decref(f->runs);
     if (f->state_fd >= 0) {
         close(f->state_fd);

@@ -2,7 +2,7 @@
  *
  * The state directory: what the next life of the driver finds.
  *
- *   lock  host_id  configs.json  links.json  labels.json
+ *   lock  host_id  configs.json  links.json  labels.json  counts.json (unit: how many)
  *   runs/<run>/  meta.json (unit, fingerprint, want)  secrets (hash of the references that its
  *                secrets are of)  and the keeper's files
  *
@@ -15,7 +15,7 @@
 
 struct found { /* what was there; everything owned */
     char *host_id;
-    json_t *configs, *links, *labels;
+    json_t *configs, *links, *labels, *counts;
     json_t *runs; /* array of meta.json objects, with "id", "ended" and "secrets" added */
     int state_fd, lock_fd;
     char error[320]; /* empty: all is well */

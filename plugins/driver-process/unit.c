@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "../common/xmem.h"
+#include "backoff.h"
 #include "links.h"
 #include "listen.h"
 #include "report.h"
@@ -9,12 +10,9 @@
 #include "run.h"
 #include "secrets.h"
 
-#define FIRST_BACKOFF_NS  NS_PER_S
-#define MAX_BACKOFF_NS    (300 * NS_PER_S)
-#define SECRET_BACKOFF_NS (15 * NS_PER_S)
-#define STEADY_NS         (10 * NS_PER_S) /* who ran for so long starts from the first back-off */
-#define ROLL_MARK         "wasmcloud.dev/scaler"
-#define WORDS_NS          (5 * NS_PER_S)
+#define STEADY_NS (10 * NS_PER_S) /* who ran for so long starts from the first back-off */
+#define ROLL_MARK "wasmcloud.dev/scaler"
+#define WORDS_NS  (5 * NS_PER_S)
 
 struct count {
     uint32_t fresh, fresh_ready, old, old_ready, leaving, launching;
@@ -145,12 +143,27 @@ void unit_touch(struct unit *u) {
     unit_soon(u);
 }
 
+/* -1: of nobody any more. The next life goes on from there, also in the middle of a change. */
+static void note_count(const struct unit *u, int64_t count) {
+    struct trl_inst *d = u->d;
+    if (j_int(d->counts, u->id, -1) == count) {
+        return;
+    }
+    if (count < 0) {
+        json_object_del(d->counts, u->id);
+    } else {
+        json_object_set_new(d->counts, u->id, json_integer(count));
+    }
+    save_file(d, "counts.json", json_dumps(d->counts, JSON_COMPACT), NULL, NULL);
+}
+
 void unit_want(struct unit *u, struct want *w, uint32_t count) {
     if (w) {
         want_unref(u->want);
         u->want = w;
     }
     u->count = count;
+    note_count(u, count);
     unit_touch(u);
 }
 
@@ -170,7 +183,7 @@ static void go_back(struct unit *u) {
 
 void unit_failed(struct unit *u, struct run *r, const char *text) {
     struct trl_inst *d = u->d;
-    int64_t now = now_ns(d), delay = FIRST_BACKOFF_NS;
+    int64_t now = now_ns(d), delay;
     int was_ready = r && r->ready_ns > 0, fresh = !r || r->fp == u->fp;
     if (was_ready && now - r->ready_ns >= STEADY_NS) {
         u->fails = 0;
@@ -178,11 +191,7 @@ void unit_failed(struct unit *u, struct run *r, const char *text) {
     snprintf(u->error, sizeof(u->error), "%s", text);
     u->restarts += r != NULL;
     u->fails++;
-    for (unsigned i = 1; i < u->fails && delay < MAX_BACKOFF_NS; i++) {
-        delay *= 2;
-    }
-    delay = u->lacks_secret && delay > SECRET_BACKOFF_NS ? SECRET_BACKOFF_NS : delay;
-    delay = was_ready && u->fails == 1 ? 0 : delay > MAX_BACKOFF_NS ? MAX_BACKOFF_NS : delay;
+    delay = backoff_ns(u->fails, was_ready, u->lacks_secret);
     delay += (int64_t)(d->loop->random(d->host->ctx) % (uint64_t)(delay / 5 + 1));
     u->next_start_ns = fresh ? now + delay : u->next_start_ns;
     trl_logf(d->host, TRL_LOG_WARN, "%s: %s", u->id, text);
@@ -240,6 +249,7 @@ static struct run *pick(struct unit *u, int fresh) {
 static void over(struct unit *u) {
     struct trl_inst *d = u->d;
     report_unit(u);
+    note_count(u, -1);
     for (struct listener *l = d->listeners; l; l = l->next) {
         l->used = strcmp(l->unit, u->id) == 0 ? links_target(d, u->id, l->name) : l->used;
     }

@@ -75,7 +75,7 @@ static void join_cgroup(const struct spec *s, int tell) {
         return;
     }
     snprintf(path, sizeof(path), "%s/cgroup.procs", s->cgroup);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0 || write(fd, "0", 1) != 1) {
         give_up(tell, "cannot join %s", s->cgroup);
     }
@@ -142,7 +142,7 @@ __attribute__((noreturn)) static void run(const struct spec *s, int out, int err
 static int write_file(const char *dir, const char *name, const char *text) {
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644); /* they are there in a real one */
     int rc = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
     if (fd >= 0) {
         close(fd);
@@ -153,8 +153,13 @@ static int write_file(const char *dir, const char *name, const char *text) {
 static int make_cgroup(const struct spec *s, char *why, size_t cap) {
     const char *const names[] = {"memory.max", "cpu.max", "pids.max"};
     const char *const values[] = {s->memory_max, s->cpu_max, s->pids_max};
+    char parent[PATH_MAX];
     if (!s->cgroup) {
         return 0;
+    }
+    snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(s->cgroup, '/') - s->cgroup), s->cgroup);
+    if (access(parent, F_OK) == 0) { /* what is not delegated is missed below */
+        write_file(parent, "cgroup.subtree_control", "+memory +cpu +pids");
     }
     if (mkdir(s->cgroup, 0755) < 0 && errno != EEXIST) {
         snprintf(why, cap, "cannot make the control group %s: %s", s->cgroup, strerror(errno));
@@ -162,8 +167,9 @@ static int make_cgroup(const struct spec *s, char *why, size_t cap) {
     }
     for (int i = 0; i < 3; i++) {
         if (values[i] && write_file(s->cgroup, names[i], values[i]) < 0) {
-            snprintf(why, cap, "cannot set %s of control group %s: %s", names[i], s->cgroup,
-                     strerror(errno));
+            snprintf(why, cap,
+                     "cannot set %s of control group %s: %s (is that controller delegated to us?)",
+                     names[i], s->cgroup, strerror(errno));
             return -1;
         }
     }

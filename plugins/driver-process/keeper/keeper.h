@@ -24,6 +24,7 @@
 
 /* Requests; the answers are in brackets.
  *   status          [run <pid> <unix ms of start> <ready 0|1>] or [exit <code> <signal> <unix ms>]
+ *   ready           [ok]        the manager found it well; kept for the next manager's status
  *   stop <ms>       [stopping]  SIGTERM to the group, SIGKILL after that time
  *   signal <number> [ok]        to the process itself
  *   fds             [fds <names joined by ':'>] with the listening sockets (SCM_RIGHTS)

@@ -60,10 +60,13 @@ static void tell_start(const char *text) {
 
 static void stop(struct keeper *k, long long ms) {
     long long deadline = now_ms() + ms;
+    if (k->all_gone) {
+        return;
+    }
     if (!k->stopping || deadline < k->deadline_ms) {
         k->deadline_ms = deadline;
     }
-    if (!k->stopping && !k->all_gone) {
+    if (!k->stopping) {
         kill(-k->pid, SIGTERM);
     }
     k->stopping = 1;
@@ -181,6 +184,10 @@ static void on_request(struct keeper *k, int i) {
         break;
     case REQ_FDS:
         server_send_fds(&k->server, i, &k->spec);
+        break;
+    case REQ_READY:
+        k->ready = 1;
+        server_say(&k->server, i, "ok");
         break;
     case REQ_REAP:
         k->reaped |= k->all_gone;

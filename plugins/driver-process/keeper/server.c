@@ -77,14 +77,15 @@ struct request server_read(struct server *s, int i) {
     static const struct {
         const char *word;
         int what;
-    } words[] = {{"status", REQ_STATUS},
-                 {"stop ", REQ_STOP},
-                 {"signal ", REQ_SIGNAL},
-                 {"fds", REQ_FDS},
-                 {"reap", REQ_REAP}};
+    } words[] = {{"status", REQ_STATUS}, {"stop ", REQ_STOP},  {"signal ", REQ_SIGNAL},
+                 {"fds", REQ_FDS},       {"ready", REQ_READY}, {"reap", REQ_REAP}};
     char text[KEEPER_MSG_MAX];
     struct request r = {.what = REQ_NONE};
-    ssize_t n = recv(s->clients[i], text, sizeof(text) - 1, 0);
+    ssize_t n;
+    do { /* a client that left without reading an answer is told once; what it asked is still there
+          */
+        n = recv(s->clients[i], text, sizeof(text) - 1, 0);
+    } while (n < 0 && (errno == ECONNRESET || errno == EINTR));
     if (n <= 0) {
         leave(s, i);
         return r;

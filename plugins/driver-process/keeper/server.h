@@ -16,7 +16,7 @@ struct server {
 };
 
 struct request {
-    enum { REQ_NONE, REQ_STATUS, REQ_STOP, REQ_SIGNAL, REQ_FDS, REQ_REAP } what;
+    enum { REQ_NONE, REQ_STATUS, REQ_STOP, REQ_SIGNAL, REQ_FDS, REQ_READY, REQ_REAP } what;
     long long number;
 };
 

@@ -21,10 +21,23 @@ static void forget(struct rig *r) {
     map_clear(&r->images);
 }
 
+static void take_labels(struct rig *r, const trl_report *t) {
+    for (uint32_t i = 0; i < r->labels.n; i++) {
+        mem_free(r->labels.at[i].value);
+    }
+    map_clear(&r->labels);
+    for (uint32_t i = 0; i < t->n_labels; i++) {
+        mem_free(map_set(&r->labels, t->labels[i].key, str_dup(t->labels[i].value)));
+    }
+}
+
 static void on_report(void *ctx, const trl_report *t) {
     struct rig *r = rig_of(ctx);
     if (t->flags & TRL_REPORT_FULL) {
         forget(r);
+    }
+    if (t->flags & TRL_REPORT_LABELS) {
+        take_labels(r, t);
     }
     for (uint32_t i = 0; i < t->n_entries; i++) {
         const trl_running *e = trl_at(t->entries, t->entry_stride, i);
@@ -107,6 +120,8 @@ void rig_close(struct rig *r) {
     map_finish(&r->counts);
     map_finish(&r->flags);
     map_finish(&r->images);
+    take_labels(r, &(trl_report){.n_labels = 0});
+    map_finish(&r->labels);
     mem_free(r->result);
 }
 
@@ -192,6 +207,15 @@ trl_status rig_logs(struct rig *r, const char *cursor, uint32_t lines) {
     return r->st;
 }
 
+trl_status rig_logs_since(struct rig *r, int64_t since_ms) {
+    trl_log_query q = {.struct_size = sizeof(q), .since_ms = since_ms};
+    q.lattice = STR("suite");
+    q.app = STR("app");
+    table(r)->logs(plug_inst_raw(r->in), begin(r), &q);
+    tk_until_set(r->tk, &r->done);
+    return r->st;
+}
+
 trl_status rig_usage(struct rig *r) {
     table(r)->usage(plug_inst_raw(r->in), begin(r), STR("suite"), STR("app"));
     tk_until_set(r->tk, &r->done);
@@ -248,15 +272,22 @@ void rig_wait_failed(struct rig *r, uint32_t at_least) {
     rig_until(r, has_failed, &at_least);
 }
 
-bool rig_file_has(struct rig *r, const char *name, const char *text) {
-    char path[256], content[65536];
+char *rig_file(struct rig *r, const char *name) {
+    char path[512], content[65536];
     snprintf(path, sizeof(path), "%s/%s", r->p.dir, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, content, sizeof(content));
     if (fd >= 0) {
         close(fd);
     }
-    return n > 0 && memmem(content, (size_t)n, text, strlen(text));
+    return mem_strndup(content, n > 0 ? (size_t)n : 0);
+}
+
+bool rig_file_has(struct rig *r, const char *name, const char *text) {
+    char *content = rig_file(r, name);
+    bool has = strstr(content, text) != NULL;
+    mem_free(content);
+    return has;
 }
 
 static bool in_file(struct rig *r, const void *arg) {

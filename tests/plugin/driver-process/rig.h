@@ -17,6 +17,7 @@ struct rig {
     struct map counts;      /* unit -> count + 1 */
     struct map flags;       /* unit -> flags + 1 */
     struct map images;      /* unit -> owned image */
+    struct map labels;      /* of the host: key -> owned value */
     char note[256];         /* of the last failure */
     uint32_t notes, failed; /* all; TRL_NOTE_START_FAILED */
     trl_status st;          /* of the last op */
@@ -41,11 +42,13 @@ trl_status rig_do(struct rig *r, const trl_action *a);
 trl_action rig_action(uint32_t verb, const char *unit, const char *image, uint32_t n);
 /* Result in r->result. */
 trl_status rig_logs(struct rig *r, const char *cursor, uint32_t lines);
+trl_status rig_logs_since(struct rig *r, int64_t since_ms);
 trl_status rig_usage(struct rig *r);
 /* Conditions to wait for; each a failed check when it does not come true. */
 void rig_wait_count(struct rig *r, const char *unit, uint32_t n); /* and not busy */
 void rig_wait_failed(struct rig *r, uint32_t at_least);
 void rig_wait_file(struct rig *r, const char *name, const char *text); /* it contains that */
+char *rig_file(struct rig *r, const char *name); /* owned; "" when there is none */
 bool rig_file_has(struct rig *r, const char *name, const char *text);
 void rig_until(struct rig *r, bool (*done)(struct rig *r, const void *arg), const void *arg);
 
