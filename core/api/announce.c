@@ -34,7 +34,18 @@ struct announce {
 
 struct held {
     size_t subject, body; /* lengths */
+    struct trace_ctx in;
 };
+
+static void send(struct announce *a, str subject, str body, const struct trace_ctx *in) {
+    char trace[TRACE_LEN + 1];
+    trl_label header = {STR(TRACE_HEADER), trace_text(in, trace)};
+    struct bus_msg m = {.subject = subject,
+                        .headers = &header,
+                        .n_headers = header.value.len ? 1 : 0,
+                        .body = body};
+    bus_publish(a->bus, &m);
+}
 
 static void publish_held(struct announce *a) {
     struct buf held = a->held;
@@ -44,9 +55,7 @@ static void publish_held(struct announce *a) {
         struct held h;
         memcpy(&h, held.ptr + at, sizeof(h));
         at += sizeof(h);
-        struct bus_msg m = {.subject = str_n(held.ptr + at, h.subject),
-                            .body = str_n(held.ptr + at + h.subject, h.body)};
-        bus_publish(a->bus, &m);
+        send(a, str_n(held.ptr + at, h.subject), str_n(held.ptr + at + h.subject, h.body), &h.in);
         at += h.subject + h.body;
     }
     if (a->held.len || held.len > LATER_MAX_BYTES) {
@@ -100,16 +109,20 @@ static void tell_watchers(struct announce *a, str subject, str body) {
     }
 }
 
-static void publish(struct announce *a, const struct buf *subject, const struct buf *body) {
-    struct bus_msg m = {.subject = buf_str(subject), .body = buf_str(body)};
-    if (fits(a, m.subject, m.body)) {
-        bus_publish(a->bus, &m);
-        tell_watchers(a, m.subject, m.body);
+static void publish(struct announce *a, const struct buf *subject, const struct buf *body,
+                    const struct trace_ctx *in) {
+    if (fits(a, buf_str(subject), buf_str(body))) {
+        send(a, buf_str(subject), buf_str(body), in);
+        tell_watchers(a, buf_str(subject), buf_str(body));
     }
 }
 
-static void publish_later(struct announce *a, const struct buf *subject, const struct buf *body) {
-    struct held h = {subject->len, body->len};
+static void publish_later(struct announce *a, const struct buf *subject, const struct buf *body,
+                          const struct trace_ctx *in) {
+    struct held h = {subject->len, body->len, {0}};
+    if (in) {
+        h.in = *in;
+    }
     if (!fits(a, buf_str(subject), buf_str(body))) {
         return;
     }
@@ -145,7 +158,8 @@ static void add_uuid(struct announce *a, struct buf *out) {
              (unsigned long long)(lo >> 48), (unsigned long long)(lo & 0xffffffffffffull));
 }
 
-static void cloud_event(struct announce *a, str lattice, const char *name, str data) {
+static void cloud_event(struct announce *a, str lattice, const char *name, str data,
+                        const struct trace_ctx *in) {
     struct buf subject = BUF_INIT, body = BUF_INIT, text = BUF_INIT;
     struct jw w;
     buf_addf(&subject, "wadm.evt.%.*s.%s", PSTR(lattice), name);
@@ -165,24 +179,24 @@ static void cloud_event(struct announce *a, str lattice, const char *name, str d
     jw_key(&w, "data");
     jw_raw(&w, data);
     jw_end_object(&w);
-    publish(a, &subject, &body);
+    publish(a, &subject, &body, in);
     buf_finish(&text);
     buf_finish(&body);
     buf_finish(&subject);
 }
 
-void announce_published(struct announce *a, str lattice, str manifest) {
-    cloud_event(a, lattice, "manifest_published", manifest);
+void announce_published(struct announce *a, str lattice, str manifest, const struct trace_ctx *in) {
+    cloud_event(a, lattice, "manifest_published", manifest, in);
 }
 
-void announce_unpublished(struct announce *a, str lattice, str app) {
+void announce_unpublished(struct announce *a, str lattice, str app, const struct trace_ctx *in) {
     struct buf data = BUF_INIT;
     struct jw w;
     jw_init(&w, &data, false);
     jw_object(&w);
     jw_kv(&w, "name", app);
     jw_end_object(&w);
-    cloud_event(a, lattice, "manifest_unpublished", buf_str(&data));
+    cloud_event(a, lattice, "manifest_unpublished", buf_str(&data), in);
     buf_finish(&data);
 }
 
@@ -202,15 +216,15 @@ static void open_event(struct jw *w, struct buf *body, const char *kind, str lat
 }
 
 static void close_event(struct announce *a, const struct buf *subject, const struct buf *body,
-                        const struct journal_entry *head) {
+                        const struct journal_entry *head, const struct trace_ctx *in) {
     struct journal_entry e = *head;
     e.json = buf_str(body);
     journal_add(a->journal, &e);
-    publish_later(a, subject, body);
+    publish_later(a, subject, body, in);
 }
 
 void announce_event(struct announce *a, const char *kind, str tenant, str lattice, str app,
-                    str version) {
+                    str version, const struct trace_ctx *in) {
     struct buf subject = BUF_INIT, body = BUF_INIT;
     int64_t wall_ms = loop_wall_ms(a->loop);
     struct journal_entry head = {0, wall_ms, tenant, lattice, app, str_c(kind), STR_NONE};
@@ -221,13 +235,13 @@ void announce_event(struct announce *a, const char *kind, str tenant, str lattic
         jw_kv(&w, "version", version);
     }
     jw_end_object(&w);
-    close_event(a, &subject, &body, &head);
+    close_event(a, &subject, &body, &head, in);
     buf_finish(&body);
     buf_finish(&subject);
 }
 
 void announce_status(struct announce *a, str tenant, str lattice, str app,
-                     const struct app_status *s) {
+                     const struct app_status *s, const struct trace_ctx *in) {
     struct buf subject = BUF_INIT, body = BUF_INIT;
     int64_t wall_ms = loop_wall_ms(a->loop);
     struct journal_entry head = {0, wall_ms, tenant, lattice, app, STR("status_changed"), STR_NONE};
@@ -235,7 +249,7 @@ void announce_status(struct announce *a, str tenant, str lattice, str app,
     buf_addf(&subject, "wadm.status.%.*s.%.*s", PSTR(lattice), PSTR(app));
     buf_room(&body, EVENT_BYTES);
     status_write(s, &body);
-    publish(a, &subject, &body);
+    publish(a, &subject, &body, in);
     buf_clear(&subject);
     buf_clear(&body);
     buf_addf(&subject, "trellis.evt.%.*s.status_changed", PSTR(lattice));
@@ -245,7 +259,7 @@ void announce_status(struct announce *a, str tenant, str lattice, str app,
     jw_kv(&w, "version", s->version);
     jw_kv_u64(&w, "generation", s->generation);
     jw_end_object(&w);
-    close_event(a, &subject, &body, &head);
+    close_event(a, &subject, &body, &head, in);
     buf_finish(&body);
     buf_finish(&subject);
 }
@@ -276,7 +290,7 @@ void announce_command(struct announce *a, str tenant, const struct command_recor
                             : str_c(err_name(r->outcome)));
     jw_kv(&w, "text", r->text);
     jw_end_object(&w);
-    close_event(a, &subject, &body, &head);
+    close_event(a, &subject, &body, &head, r->trace);
     buf_finish(&body);
     buf_finish(&subject);
 }
@@ -297,7 +311,7 @@ void announce_audit(struct announce *a, const struct announce_audit *x) {
     jw_key(&w, "caller");
     jw_raw(&w, caller);
     jw_end_object(&w);
-    close_event(a, &subject, &body, &head);
+    close_event(a, &subject, &body, &head, x->in);
     buf_finish(&name);
     buf_finish(&body);
     buf_finish(&subject);

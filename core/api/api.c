@@ -46,6 +46,7 @@ const struct operation trellis_operations[] = {
     {"policy", "log", NAME_MAY, false, false, trellis_policy_log},
     {"secret", "backends", NAME_NONE, false, false, trellis_secret_backends},
     {"secret", "check", NAME_NONE, false, false, trellis_secret_check},
+    {"trace", "get", NAME_MUST, false, false, trellis_trace_get},
     {0},
 };
 
@@ -141,7 +142,7 @@ void api_policy_changed(struct api *a) {
 
 void api_on_status(struct api *a, struct engine *e, str app, const struct app_status *s) {
     str lattice = engine_lattice(e), tenant = key_tenant(engine_tenant(e));
-    announce_status(a->announce, tenant, lattice, app, s);
+    announce_status(a->announce, tenant, lattice, app, s, engine_trace(e, app));
     if (!catalog_find_any(a->env.catalog, tenant, lattice, app)) {
         announce_forget(a->announce, lattice, app);
     }

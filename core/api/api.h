@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "plug/bus.h"
 #include "plug/kv.h"
+#include "plug/tracer.h"
 #include "policy/policy.h"
 #include "secrets/secrets.h"
 
@@ -25,6 +26,7 @@ struct api_env { /* everything borrowed for the life of the api */
     struct policy_chains *policy; /* NULL: everything is allowed */
     struct audit *audit;          /* NULL: none */
     struct secrets *secrets;      /* NULL: no backend is configured here */
+    struct tracer *tracer;        /* NULL: no spans */
     const char *prefix;           /* "wadm.api" */
     bool multitenant;
     size_t max_payload; /* bytes of a message; 0: 1 MiB */

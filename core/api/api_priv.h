@@ -18,6 +18,7 @@
 #include "plug/loop.h"
 
 struct lane;
+struct operation;
 struct req;
 
 struct api {
@@ -72,8 +73,13 @@ struct req {
     void (*again)(struct req *r); /* after a look at the store */
     bool looked;
     str note;
-    str caller, trace;      /* caller: JSON of who asks, as far as the door knows; or empty */
-    struct policy_ask *ask; /* under way, else NULL; then judged() */
+    str caller;             /* JSON of who asks, as far as the door knows; or empty */
+    struct trace_ctx ctx;   /* of the asker, of span once that is open; or none */
+    struct span span, step; /* of the operation, if it changes something; of what it waits for */
+    const struct operation *operation; /* of the span */
+    str failure;                       /* what the refusal says */
+    uint32_t point;                    /* of ask */
+    struct policy_ask *ask;            /* under way, else NULL; then judged() */
     void (*judged)(struct req *r, const struct ruling *ruling);
     trl_op *op;                    /* at the driver, else NULL */
     struct secrets_asked *secrets; /* under way, else NULL; then checked() */
@@ -114,6 +120,15 @@ void req_ok(struct req *r, struct buf *data); /* trellis.api; data is finished *
 /* The {"version": ...} of a body; false: not readable, *err says why. */
 bool req_read_version(struct req *r, struct err *err);
 struct engine *req_engine(struct req *r, bool wanted); /* wanted: made when unknown */
+
+/* traced.c */
+str req_trace_id(struct req *r); /* 32 digits; one of its own when the asker gave none */
+void req_trace_begin(struct req *r, const struct operation *o);
+void req_trace_end(struct req *r, str json); /* json: the reply */
+/* One step at a time, of a request that has a span. fault: empty: it went well. more: up to 4. */
+void step_begin(struct req *r);
+void step_end(struct req *r, const char *name, str fault);
+void step_end_with(struct req *r, const char *name, str fault, const trl_label *more, uint32_t n);
 
 /* operations.c: changes of the model, whichever door they came through. r->name, r->version and
  * r->m are set; then() runs once, perhaps before the call returns. */
@@ -174,5 +189,6 @@ void trellis_policy_list(struct req *r);
 void trellis_policy_log(struct req *r);
 void trellis_secret_backends(struct req *r);
 void trellis_secret_check(struct req *r);
+void trellis_trace_get(struct req *r);
 
 #endif

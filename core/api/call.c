@@ -62,7 +62,8 @@ static void on_reply(void *arg, str json) {
                                    .category = c->o->category,
                                    .operation = c->o->operation,
                                    .caller = c->caller,
-                                   .outcome = code};
+                                   .outcome = code,
+                                   .in = &r->ctx};
         announce_audit(r->api->announce, &x);
     }
     c->reply(c->arg, st, json);
@@ -104,8 +105,9 @@ trl_status api_call(struct api *a, const trl_api_call *c,
     if (!o || !token_ok(c->tenant, 256) || !token_ok(c->lattice, 256) || !token_ok(c->name, 256)) {
         return TRL_E_INVALID;
     }
-    trl_label type = {STR("Content-Type"), c->content_type};
-    struct req *r = req_create(a, c->operation, &type, c->content_type.len ? 1 : 0, c->body);
+    trl_label headers[] = {{STR(TRACE_HEADER), c->traceparent},
+                           {STR("Content-Type"), c->content_type}};
+    struct req *r = req_create(a, c->operation, headers, c->content_type.len ? 2 : 1, c->body);
     r->max_reply = REPLY_MAX_BYTES;
     r->s = (struct subject){.door = door,
                             .account = or_none(&r->arena, c->tenant),

@@ -18,7 +18,15 @@ void judge_subject(const struct api *a, uint32_t point, str tenant, str lattice,
 
 static void on_rulings(void *arg, struct ruling *const *rulings) {
     struct req *r = arg;
+    struct buf text = BUF_INIT;
+    trl_label more[] = {{STR("point"), str_c(policy_point_name(r->point))},
+                        {STR("verdict"), str_c(ruling_word(rulings[0]->verdict))}};
     r->ask = NULL;
+    if (ruling_denies(rulings[0])) {
+        ruling_text(rulings[0], &text);
+    }
+    step_end_with(r, "policy", buf_str(&text), more, ARRAY_LEN(more));
+    buf_finish(&text);
     r->judged(r, rulings[0]);
 }
 
@@ -35,8 +43,10 @@ void judge_ask(struct req *r, uint32_t point, const struct manifest *m, const st
     struct policy_question q = {buf_str(&subject),
                                 arena_printf(&r->arena, "%s %.*s%s%.*s", policy_point_name(point),
                                              PSTR(r->name), version.len ? " " : "", PSTR(version))};
-    struct policy_about about = {r->s.account, r->s.lattice, r->name, r->caller, r->trace};
+    struct policy_about about = {r->s.account, r->s.lattice, r->name, r->caller, req_trace_id(r)};
     r->judged = then;
+    r->point = point;
+    step_begin(r);
     r->ask = NULL;
     struct policy_ask *ask = policy_ask_now(a->env.policy, point, &q, 1, &about, on_rulings, r);
     if (ask) { /* else it is answered, and the request perhaps gone */
@@ -171,6 +181,7 @@ static void on_secrets(void *arg, const struct secret_have *h) {
     struct req *r = arg;
     struct buf refusal = BUF_INIT;
     r->secrets = NULL;
+    step_end(r, "secrets", STR_NONE);
     r->n_pins = 0;
     r->pins = ARENA_ARRAY(&r->arena, struct secret_pin, r->n_secrets + 1);
     for (uint32_t i = 0; i < r->n_secrets; i++) {
@@ -206,6 +217,7 @@ void judge_secrets(struct req *r, const struct manifest *m,
     memcpy(r->secret_names, w.name.at, w.at.n * sizeof(str));
     r->secret_places = ARENA_ARRAY(&r->arena, const struct node *, w.at.n);
     memcpy(r->secret_places, w.place.at, w.at.n * sizeof(*w.place.at));
+    step_begin(r);
     r->secrets = secrets_ask(r->api->env.secrets, w.at.at, w.at.n, on_secrets, r);
     VEC_FREE(&w.at);
     VEC_FREE(&w.name);

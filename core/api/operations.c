@@ -21,7 +21,7 @@ static void refuse(struct req *r, enum op_code code, str text) {
     tell(r, &o);
 }
 
-/* The catalog's answer in our codes. */
+/* The catalog's answer in our codes: the write is over. */
 static struct op_result result_of(struct req *r, const struct catalog_result *cr) {
     struct op_result o = {.code = OP_OK, .text = STR(""), .cr = cr, .note = r->note};
     switch (cr->code) {
@@ -52,6 +52,7 @@ static struct op_result result_of(struct req *r, const struct catalog_result *cr
         log_error(r->api->env.log, "%.*s: %.*s", PSTR(r->subject), PSTR(o.text));
         break;
     }
+    step_end(r, "store", o.code == OP_STORAGE ? o.text : STR_NONE);
     return o;
 }
 
@@ -119,7 +120,7 @@ static void on_put(void *arg, const struct catalog_result *cr) {
     struct op_result o = result_of(r, cr);
     if (o.code == OP_OK) {
         announce_event(r->api->announce, "app_put", r->s.account, r->s.lattice, r->name,
-                       cr->version);
+                       cr->version, &r->ctx);
     }
     tell(r, &o);
 }
@@ -143,6 +144,7 @@ static bool denied(struct req *r, const struct manifest *m, const struct ruling 
 
 static void put_judged(struct req *r, const struct ruling *ruling) {
     if (!denied(r, r->m, ruling)) {
+        step_begin(r);
         catalog_put(r->api->env.catalog, r->s.account, r->s.lattice, r->m, manifest_version(r->m),
                     r->if_changed, on_put, r);
     }
@@ -168,6 +170,7 @@ void op_put(struct req *r, bool if_changed, void (*then)(struct req *, const str
 static void on_deploy(void *arg, const struct catalog_result *cr) {
     struct req *r = arg;
     if (cr->code == CATALOG_MOVED) { /* another instance stored a newer one: that is meant */
+        step_end(r, "store", STR("another instance stored a newer version"));
         op_deploy(r, r->then);
         return;
     }
@@ -177,10 +180,10 @@ static void on_deploy(void *arg, const struct catalog_result *cr) {
     const struct version *v = a ? app_version_n(a, cr->n) : NULL;
     if (o.code == OP_OK) {
         if (v && v->json.ptr) {
-            announce_published(r->api->announce, r->s.lattice, v->json);
+            announce_published(r->api->announce, r->s.lattice, v->json, &r->ctx);
         }
         announce_event(r->api->announce, "app_deployed", r->s.account, r->s.lattice, r->name,
-                       cr->version);
+                       cr->version, &r->ctx);
     }
     tell(r, &o);
 }
@@ -236,8 +239,9 @@ static void deploy_checked(struct req *r, str refusal) {
     if (e && old) {
         n_keys = engine_links_to_renew(e, old, m, &r->arena, &keys);
     }
+    step_begin(r);
     catalog_deploy_pinned(c, r->s.account, r->s.lattice, r->name, r->deploying, keys, n_keys,
-                          r->pins, r->n_pins, r->keep_pins, names_newest(r), on_deploy, r);
+                          r->pins, r->n_pins, r->keep_pins, names_newest(r), &r->ctx, on_deploy, r);
 }
 
 static void deploy_judged(struct req *r, const struct ruling *ruling) {
@@ -249,7 +253,9 @@ static void deploy_judged(struct req *r, const struct ruling *ruling) {
 
 static void judge_deploy(struct req *r, struct engine *e, const struct manifest *m) {
     struct plan *p = NULL;
-    if (e && policy_asks(r->api->env.policy, TRL_POINT_DEPLOY)) {
+    const struct policy_chains *chains = r->api->env.policy;
+    if (e && policy_asks(chains, TRL_POINT_DEPLOY) &&
+        policy_looks(chains, TRL_POINT_DEPLOY) & TRL_LOOKS_PLAN) {
         engine_preview(e, r->name, m, &p, NULL); /* none yet: judged without */
     }
     judge_ask(r, TRL_POINT_DEPLOY, m, p, deploy_judged);
@@ -287,7 +293,7 @@ static void tell_never_deployed(struct req *r) {
     struct app_status s;
     envelope_default_status(catalog_find(r->api->env.catalog, r->s.account, r->s.lattice, r->name),
                             false, &s);
-    announce_status(r->api->announce, r->s.account, r->s.lattice, r->name, &s);
+    announce_status(r->api->announce, r->s.account, r->s.lattice, r->name, &s, &r->ctx);
 }
 
 static void on_undeploy(void *arg, const struct catalog_result *cr) {
@@ -297,18 +303,20 @@ static void on_undeploy(void *arg, const struct catalog_result *cr) {
         tell_never_deployed(r);
     }
     if (o.code == OP_OK) {
-        announce_unpublished(r->api->announce, r->s.lattice, r->name);
+        announce_unpublished(r->api->announce, r->s.lattice, r->name, &r->ctx);
     }
     if (o.code == OP_OK && cr->was_deployed) {
         announce_event(r->api->announce, "app_undeployed", r->s.account, r->s.lattice, r->name,
-                       STR_NONE);
+                       STR_NONE, &r->ctx);
     }
     tell(r, &o);
 }
 
 void op_undeploy(struct req *r, void (*then)(struct req *, const struct op_result *)) {
     r->then = then;
-    catalog_undeploy(r->api->env.catalog, r->s.account, r->s.lattice, r->name, on_undeploy, r);
+    step_begin(r);
+    catalog_undeploy(r->api->env.catalog, r->s.account, r->s.lattice, r->name, &r->ctx, on_undeploy,
+                     r);
 }
 
 static void on_delete(void *arg, const struct catalog_result *cr) {
@@ -319,18 +327,19 @@ static void on_delete(void *arg, const struct catalog_result *cr) {
      * app that exists changes nothing, so nothing is said. */
     if (o.code == OP_NOT_FOUND || (o.code == OP_OK && (whole || cr->was_deployed))) {
         if (catalog_lattice_ok(r->s.lattice)) {
-            announce_unpublished(r->api->announce, r->s.lattice, r->name);
+            announce_unpublished(r->api->announce, r->s.lattice, r->name, &r->ctx);
         }
     }
     if (o.code == OP_OK) {
         announce_event(r->api->announce, whole ? "app_deleted" : "version_deleted", r->s.account,
-                       r->s.lattice, r->name, r->version);
+                       r->s.lattice, r->name, r->version, &r->ctx);
     }
     tell(r, &o);
 }
 
 void op_delete(struct req *r, void (*then)(struct req *, const struct op_result *)) {
     r->then = then;
-    catalog_delete(r->api->env.catalog, r->s.account, r->s.lattice, r->name, r->version, on_delete,
-                   r);
+    step_begin(r);
+    catalog_delete(r->api->env.catalog, r->s.account, r->s.lattice, r->name, r->version, &r->ctx,
+                   on_delete, r);
 }

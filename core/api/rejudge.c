@@ -72,9 +72,9 @@ static void on_stopped(void *arg, const struct catalog_result *cr) {
     if (cr->code == CATALOG_OK && cr->was_deployed) {
         log_warn(a->env.log, "lattice %.*s: %.*s is undeployed: %.*s", PSTR(s->lattice),
                  PSTR(s->app), PSTR(s->why));
-        announce_unpublished(a->announce, s->lattice, s->app);
+        announce_unpublished(a->announce, s->lattice, s->app, NULL);
         announce_event(a->announce, "app_stopped_by_policy", s->tenant, s->lattice, s->app,
-                       STR_NONE);
+                       STR_NONE, NULL);
     }
     stopping_free(s);
 }
@@ -87,7 +87,8 @@ static void stop(struct round *r, const struct judged *x, str why) {
     s->lattice = arena_str(&s->arena, r->lattice);
     s->app = arena_str(&s->arena, x->app);
     s->why = arena_str(&s->arena, why);
-    catalog_undeploy(r->judge->api->env.catalog, s->tenant, s->lattice, s->app, on_stopped, s);
+    catalog_undeploy(r->judge->api->env.catalog, s->tenant, s->lattice, s->app, NULL, on_stopped,
+                     s);
 }
 
 /* Nobody denies it: somebody could not be asked. */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "api/api_priv.h"
-#include "base/digest.h"
 #include "plug/op.h"
 
 /* The requests of one app, one at a time, in order of arrival. */
@@ -22,22 +21,6 @@ static str content_type(struct arena *a, const trl_label *headers, uint32_t n) {
     return STR_NONE;
 }
 
-/* The trace that the asker is in (W3C traceparent: 00-<32 hex>-<16 hex>-<2 hex>), else one of our
- * own. */
-static str trace_id(struct api *a, struct arena *arena, const trl_label *headers, uint32_t n) {
-    char own[37];
-    for (uint32_t i = 0; i < n; i++) {
-        if (str_is(headers[i].key, "traceparent") && headers[i].value.len == 55) {
-            return arena_str(arena, str_n(headers[i].value.ptr + 3, 32));
-        }
-    }
-    if (!a->env.policy) {
-        return STR_NONE; /* nobody would read it */
-    }
-    ulid_uuid_text(loop_wall_ms(a->env.loop), loop_rng(a->env.loop), own);
-    return arena_str(arena, str_c(own));
-}
-
 struct req *req_create(struct api *a, str subject, const trl_label *headers, uint32_t n_headers,
                        str body) {
     struct req *r = mem_zalloc(sizeof(*r));
@@ -45,7 +28,7 @@ struct req *req_create(struct api *a, str subject, const trl_label *headers, uin
     r->subject = arena_str(&r->arena, subject);
     r->body = arena_str(&r->arena, body);
     r->content_type = content_type(&r->arena, headers, n_headers);
-    r->trace = trace_id(a, &r->arena, headers, n_headers);
+    trace_of_headers(headers, n_headers, &r->ctx);
     findings_init(&r->findings);
     r->next = a->reqs;
     if (r->next) {
@@ -126,7 +109,12 @@ static void send(struct req *r, str json) {
     if (r->reply) {
         r->reply(r->arg, json);
     } else if (r->reply_to) {
-        struct bus_msg m = {.subject = str_c(r->reply_to), .body = json};
+        char trace[TRACE_LEN + 1];
+        trl_label header = {STR(TRACE_HEADER), trace_text(&r->ctx, trace)};
+        struct bus_msg m = {.subject = str_c(r->reply_to),
+                            .headers = &header,
+                            .n_headers = header.value.len ? 1 : 0,
+                            .body = json};
         bus_publish(r->api->env.bus, &m);
     }
 }
@@ -156,6 +144,7 @@ void req_reply(struct req *r, str json) {
     struct api *a = r->api;
     struct lane *l = r->lane;
     struct buf key = BUF_INIT;
+    req_trace_end(r, json);
     send_limited(r, json);
     lane_key(r, &key);
     req_destroy(r);
@@ -177,6 +166,7 @@ void req_fail(struct req *r, const char *code, const char *fmt, ...) {
     va_start(ap, fmt);
     buf_addv(&text, fmt, ap);
     va_end(ap);
+    r->failure = arena_str(&r->arena, buf_str(&text));
     if (r->s.door == DOOR_TRELLIS) {
         envelope_refusal(&out, code, buf_str(&text), &r->findings);
     } else {
@@ -262,7 +252,12 @@ void req_dispatch(struct req *r) {
         find(r->s.door == DOOR_WADM ? wadm_operations : trellis_operations, &r->s);
     if (!o) {
         req_fail(r, "INVALID_SUBJECT", "Unsupported subject: %.*s", PSTR(r->subject));
-    } else if (o->changes && r->api->env.readonly) {
+        return;
+    }
+    if (o->changes) {
+        req_trace_begin(r, o);
+    }
+    if (o->changes && r->api->env.readonly) {
         req_fail(r, "READONLY",
                  "This server only observes: it changes nothing. Ask the server "
                  "that manages the lattice.");

@@ -55,7 +55,7 @@ static void tell(struct followed_secret *s, str version) {
         s->told = true;
         log_info(a->env.log, "lattice %.*s: secret %.*s of %.*s was rotated to version %.*s",
                  PSTR(f->lattice), PSTR(s->name), PSTR(f->app), PSTR(version));
-        announce_event(a->announce, "secret_rotated", f->tenant, f->lattice, f->app, version);
+        announce_event(a->announce, "secret_rotated", f->tenant, f->lattice, f->app, version, NULL);
     }
 }
 

@@ -10,6 +10,7 @@
 #define TRELLIS_CATALOG_CATALOG_H
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "model/manifest.h"
 #include "plug/kv.h"
 
@@ -50,8 +51,9 @@ struct app {
     uint32_t n_refresh;
     struct secret_pin *pins;
     uint32_t n_pins;
-    bool deleting;     /* invisible to the API; goes when applied is empty */
-    uint64_t revision; /* of the head record */
+    struct trace_ctx trace; /* of the call that raised the generation last; or none */
+    bool deleting;          /* invisible to the API; goes when applied is empty */
+    uint64_t revision;      /* of the head record */
 };
 
 /* The apps as last seen. NULL when absent. Deleting ones are found by catalog_find_any only. */
@@ -130,22 +132,23 @@ void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str ve
                     const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg);
 /* The same, with the versions of secrets it is deployed with (n of each is ignored). keep: the
  * version's own pins stay and are fixed, as a rollback wants it; pins are not looked at. newest:
- * MOVED when another version is by the time of writing. */
+ * MOVED when another version is by the time of writing. trace: of the call, kept with the head;
+ * NULL: none. */
 void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name, str version,
                            const str *refresh, uint32_t n_refresh, const struct secret_pin *pins,
-                           uint32_t n_pins, bool keep, bool newest, catalog_done_fn done,
-                           void *arg);
+                           uint32_t n_pins, bool keep, bool newest, const struct trace_ctx *trace,
+                           catalog_done_fn done, void *arg);
 /* A secret was rotated: version n of the app uses that version of it now, and these links are to be
  * renewed. Only while n is deployed. */
 void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const struct secret_pin *pin,
                  const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg);
 /* Empty: none is known. fixed may be NULL. */
 str app_pin(const struct app *a, uint32_t n, str secret, bool *ret_fixed);
-void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name, catalog_done_fn done,
-                      void *arg);
+void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name,
+                      const struct trace_ctx *trace, catalog_done_fn done, void *arg);
 /* version: ptr NULL deletes the app. */
 void catalog_delete(struct catalog *c, str tenant, str lattice, str name, str version,
-                    catalog_done_fn done, void *arg);
+                    const struct trace_ctx *trace, catalog_done_fn done, void *arg);
 /* The engine: these versions leave nothing behind any more; these links were renewed. Only written
  * when the head still has the generation given. */
 void catalog_settle(struct catalog *c, str tenant, str lattice, str name, uint64_t generation,

@@ -141,6 +141,7 @@ static enum change_act deploy(const struct app *old, const struct change *ch, st
     r->was_deployed = old->deployed != 0;
     h->app.deployed = v->n;
     h->app.generation++;
+    h->app.trace = ch->trace;
     if (!head_applied(old, v->n)) {
         uint32_t *more = ARENA_ARRAY(&h->arena, uint32_t, old->n_applied + 1);
         memcpy(more, h->app.applied, old->n_applied * sizeof(*more));
@@ -155,13 +156,14 @@ static enum change_act deploy(const struct app *old, const struct change *ch, st
     return CHANGE_WRITE;
 }
 
-static void take_down(struct app *a) {
+static void take_down(struct app *a, const struct change *ch) {
     a->deployed = 0;
     a->n_refresh = 0;
     a->generation++;
+    a->trace = ch->trace;
 }
 
-static enum change_act undeploy(const struct app *old, struct head **ret,
+static enum change_act undeploy(const struct app *old, const struct change *ch, struct head **ret,
                                 struct catalog_result *r) {
     struct head *h;
     r->was_deployed = old->deployed != 0;
@@ -171,14 +173,14 @@ static enum change_act undeploy(const struct app *old, struct head **ret,
     /* Never deployed: the generation remembers that somebody asked, as wadm's status does. */
     r->first = !r->was_deployed;
     h = head_dup(old);
-    take_down(&h->app);
+    take_down(&h->app, ch);
     *ret = h;
     return CHANGE_WRITE;
 }
 
-static enum change_act remove_app(struct head *h) {
+static enum change_act remove_app(struct head *h, const struct change *ch) {
     h->app.n_versions = 0;
-    take_down(&h->app);
+    take_down(&h->app, ch);
     h->app.deleting = h->app.n_applied > 0;
     return h->app.deleting ? CHANGE_WRITE : CHANGE_REMOVE;
 }
@@ -195,11 +197,11 @@ static enum change_act delete_(const struct app *old, const struct change *ch, s
     r->last = v && old->n_versions == 1;
     *ret = head_dup(old);
     if (!v || r->last) {
-        return remove_app(*ret);
+        return remove_app(*ret, ch);
     }
     remove_version(&(*ret)->app, (uint32_t)(v - old->versions));
     if (r->was_deployed) {
-        take_down(&(*ret)->app);
+        take_down(&(*ret)->app, ch);
     }
     r->total = (*ret)->app.n_versions;
     return CHANGE_WRITE;
@@ -290,7 +292,7 @@ enum change_act change_apply(const struct app *old, const struct change *ch, str
     case CHANGE_DEPLOY:
         return deploy(old, ch, ret, r);
     case CHANGE_UNDEPLOY:
-        return undeploy(old, ret, r);
+        return undeploy(old, ch, ret, r);
     case CHANGE_DELETE:
         return delete_(old, ch, ret, r);
     case CHANGE_PIN:

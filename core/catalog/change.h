@@ -32,7 +32,8 @@ struct change {
     bool keep_pins;     /* DEPLOY: a rollback */
     const str *refresh; /* DEPLOY, PIN */
     uint32_t n_refresh;
-    uint64_t generation; /* SETTLE */
+    struct trace_ctx trace; /* DEPLOY, UNDEPLOY, DELETE */
+    uint64_t generation;    /* SETTLE */
     const uint32_t *gone;
     uint32_t n_gone;
     const str *renewed;

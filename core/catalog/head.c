@@ -100,6 +100,7 @@ static int read_head(const struct node *root, struct head *h, struct err *err) {
     a->generation = node_u64_or(root, "generation", 0);
     a->deleting = node_bool_or(root, "deleting", false);
     a->deployed = (uint32_t)node_u64_or(root, "deployed", 0);
+    trace_parse(node_text(root, "trace", STR("")), &a->trace);
     rc = read_versions(node_get(root, "versions"), h, err);
     if (rc == 0) {
         rc = read_lists(root, h, err);
@@ -158,6 +159,7 @@ static void write_pins(struct jw *w, const struct app *a) {
 }
 
 void head_write(const struct app *a, struct buf *out) {
+    char trace[TRACE_LEN + 1];
     struct jw w;
     jw_init(&w, out, false);
     jw_object(&w);
@@ -181,6 +183,9 @@ void head_write(const struct app *a, struct buf *out) {
     jw_end_array(&w);
     if (a->n_pins) {
         write_pins(&w, a);
+    }
+    if (trace_known(&a->trace)) {
+        jw_kv(&w, "trace", trace_text(&a->trace, trace));
     }
     jw_kv_bool(&w, "deleting", a->deleting);
     jw_end_object(&w);

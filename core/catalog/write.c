@@ -341,14 +341,21 @@ static void keep_pins(struct write_op *w, const struct secret_pin *pins, uint32_
     w->change.n_pins = n;
 }
 
+static void keep_trace(struct write_op *w, const struct trace_ctx *trace) {
+    if (trace) {
+        w->change.trace = *trace;
+    }
+}
+
 void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name, str version,
                            const str *refresh, uint32_t n_refresh, const struct secret_pin *pins,
-                           uint32_t n_pins, bool keep_them, bool newest, catalog_done_fn done,
-                           void *arg) {
+                           uint32_t n_pins, bool keep_them, bool newest,
+                           const struct trace_ctx *trace, catalog_done_fn done, void *arg) {
     struct write_op *w = add(c, CHANGE_DEPLOY, tenant, lattice, name, done, arg);
     w->change.version = keep(w, version);
     w->change.keep_pins = keep_them;
     w->change.newest = newest;
+    keep_trace(w, trace);
     keep_refresh(w, refresh, n_refresh);
     keep_pins(w, pins, n_pins);
     enqueue(w);
@@ -357,7 +364,7 @@ void catalog_deploy_pinned(struct catalog *c, str tenant, str lattice, str name,
 void catalog_deploy(struct catalog *c, str tenant, str lattice, str name, str version,
                     const str *refresh, uint32_t n_refresh, catalog_done_fn done, void *arg) {
     catalog_deploy_pinned(c, tenant, lattice, name, version, refresh, n_refresh, NULL, 0, false,
-                          false, done, arg);
+                          false, NULL, done, arg);
 }
 
 void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const struct secret_pin *pin,
@@ -368,14 +375,17 @@ void catalog_pin(struct catalog *c, str tenant, str lattice, str name, const str
     enqueue(w);
 }
 
-void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name, catalog_done_fn done,
-                      void *arg) {
-    enqueue(add(c, CHANGE_UNDEPLOY, tenant, lattice, name, done, arg));
+void catalog_undeploy(struct catalog *c, str tenant, str lattice, str name,
+                      const struct trace_ctx *trace, catalog_done_fn done, void *arg) {
+    struct write_op *w = add(c, CHANGE_UNDEPLOY, tenant, lattice, name, done, arg);
+    keep_trace(w, trace);
+    enqueue(w);
 }
 
 void catalog_delete(struct catalog *c, str tenant, str lattice, str name, str version,
-                    catalog_done_fn done, void *arg) {
+                    const struct trace_ctx *trace, catalog_done_fn done, void *arg) {
     struct write_op *w = add(c, CHANGE_DELETE, tenant, lattice, name, done, arg);
+    keep_trace(w, trace);
     w->change.version = keep(w, version);
     enqueue(w);
 }

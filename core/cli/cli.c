@@ -10,10 +10,11 @@
 #include "cli/wadm.h"
 #include "sim/sim_main.h"
 
-const struct command *const cli_families[] = {
-    cli_plane_commands,  cli_agent_commands,  cli_app_commands,
-    cli_host_commands,   cli_tool_commands,   cli_config_commands,
-    cli_policy_commands, cli_secret_commands, NULL};
+const struct command *const cli_families[] = {cli_plane_commands,  cli_agent_commands,
+                                              cli_app_commands,    cli_host_commands,
+                                              cli_tool_commands,   cli_trace_commands,
+                                              cli_config_commands, cli_policy_commands,
+                                              cli_secret_commands, NULL};
 
 int cli_fail(int code, const char *fmt, ...) {
     va_list ap;

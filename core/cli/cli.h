@@ -77,5 +77,6 @@ extern const struct command cli_tool_commands[];  /* plugin */
 extern const struct command cli_config_commands[];
 extern const struct command cli_policy_commands[];
 extern const struct command cli_secret_commands[];
+extern const struct command cli_trace_commands[];
 
 #endif

@@ -5,12 +5,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/trace.h"
 #include "cli/nats_client.h"
 #include "plane/frame.h"
 #include "plane/socket.h"
@@ -27,6 +29,7 @@ struct client {
     uint64_t next_id;
     int64_t timeout_ms;
     char *where;
+    char trace[TRACE_LEN + 1]; /* of everything this command asks for */
     VEC(struct held) held;
 };
 
@@ -50,11 +53,24 @@ static int connect_socket(const char *path) {
     return fd;
 }
 
+/* A command is where a trace begins. */
+static void begin_trace(struct client *c) {
+    struct trace_ctx t = {.flags = TRACE_SAMPLED};
+    uint64_t random[3];
+    if (getrandom(random, sizeof(random), GRND_NONBLOCK) == (ssize_t)sizeof(random)) {
+        t.hi = random[0];
+        t.lo = random[1] | 1;
+        t.span = random[2] | 1;
+        trace_text(&t, c->trace);
+    }
+}
+
 int client_open(const struct client_options *o, struct client **ret, struct err *err) {
     char *path = o->socket ? mem_strdup(o->socket) : socket_default_path(o->name);
     struct client *c = mem_zalloc(sizeof(*c));
     int rc = 0;
     c->timeout_ms = o->timeout_ms;
+    begin_trace(c);
     c->fd = o->nats_url ? -1 : connect_socket(path);
     if (c->fd >= 0) {
         struct buf w = BUF_INIT;
@@ -154,8 +170,9 @@ static int socket_request(struct client *c, str subject, const char *content_typ
                           struct buf *reply, struct err *err) {
     struct buf out = BUF_INIT, id = BUF_INIT;
     buf_addf(&id, "%llu", (unsigned long long)++c->next_id);
-    trl_label header = {STR("Content-Type"), str_c(content_type ? content_type : "")};
-    frame_write(&out, "request", buf_str(&id), subject, &header, content_type ? 1 : 0, body);
+    trl_label headers[] = {{STR(TRACE_HEADER), str_c(c->trace)},
+                           {STR("Content-Type"), str_c(content_type ? content_type : "")}};
+    frame_write(&out, "request", buf_str(&id), subject, headers, content_type ? 2 : 1, body);
     int64_t until = now_ms() + c->timeout_ms;
     int rc = send_all(c, buf_str(&out), err);
     bool got = false;
@@ -181,7 +198,7 @@ static int socket_request(struct client *c, str subject, const char *content_typ
 int client_request(struct client *c, str subject, const char *content_type, str body,
                    struct buf *reply, struct err *err) {
     buf_clear(reply);
-    return c->nats ? nats_client_request(c->nats, subject, content_type, body, reply, err)
+    return c->nats ? nats_client_request(c->nats, subject, content_type, c->trace, body, reply, err)
                    : socket_request(c, subject, content_type, body, reply, err);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/trace.h"
 #include "codec/json.h"
 #include "plug/bus.h"
 
@@ -161,11 +162,12 @@ static bool is_answered(void *arg) {
     return ((struct nats_client *)arg)->answered;
 }
 
-int nats_client_request(struct nats_client *c, str subject, const char *content_type, str body,
-                        struct buf *reply, struct err *err) {
-    trl_label header = {STR("Content-Type"), str_c(content_type ? content_type : "")};
+int nats_client_request(struct nats_client *c, str subject, const char *content_type,
+                        const char *trace, str body, struct buf *reply, struct err *err) {
+    trl_label headers[] = {{STR(TRACE_HEADER), str_c(trace)},
+                           {STR("Content-Type"), str_c(content_type ? content_type : "")}};
     struct bus_msg m = {
-        .subject = subject, .headers = &header, .n_headers = content_type ? 1 : 0, .body = body};
+        .subject = subject, .headers = headers, .n_headers = content_type ? 2 : 1, .body = body};
     c->answered = false;
     c->reply = reply;
     int64_t ns = c->timeout_ms * 1000000;

@@ -10,8 +10,9 @@
 struct nats_client;
 int nats_client_open(const struct client_options *o, struct nats_client **ret, struct err *err);
 void nats_client_close(struct nats_client *c); /* NULL is fine */
-int nats_client_request(struct nats_client *c, str subject, const char *content_type, str body,
-                        struct buf *reply, struct err *err);
+/* trace: W3C traceparent; empty: none. */
+int nats_client_request(struct nats_client *c, str subject, const char *content_type,
+                        const char *trace, str body, struct buf *reply, struct err *err);
 int nats_client_subscribe(struct nats_client *c, str subject, struct err *err);
 int nats_client_next(struct nats_client *c, int64_t timeout_ms, struct buf *subject,
                      struct buf *body, struct err *err);

@@ -127,6 +127,9 @@ void engine_app_changed(struct engine *e, const struct app *head) {
         a->condition = NULL;
     }
     a->deleting = head->deleting;
+    if (moved) {
+        follow_head(e, a, head, !fresh || e->loaded);
+    }
     inherit_head(e, a, head);
     struct app_spec *spec = head->deployed ? expand_version(e, head, head->deployed) : NULL;
     if (spec) {

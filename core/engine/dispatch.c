@@ -26,7 +26,8 @@ struct sent { /* one command under way */
     char kind;                           /* 'u', 'l', 'c' */
     char *name, *app, *host_id, *reason; /* name: ledger name of links and configs, else the unit */
     char *refresh;                       /* LINK_RENEW: the key in the head */
-    char trace[37];
+    struct span span;
+    char trace[TRACE_LEN + 1]; /* its trace id */
 };
 
 static const char *const verb_names[] = {
@@ -65,6 +66,7 @@ static void record(struct sent *s, int32_t outcome, str text) {
                                .subject = str_c(s->name),
                                .reason = str_c(s->reason),
                                .trace_id = str_c(s->trace),
+                               .trace = &s->span.ctx,
                                .outcome = outcome,
                                .text = text};
     e->env.on_command(e->env.arg, e, &r);
@@ -83,11 +85,13 @@ static void dirty_app(struct engine *e, const char *app) {
 }
 
 static void settle(struct engine *e, struct ledger_item *i) {
+    follow_seen(e, i, STR_NONE);
     dirty_app(e, i->app);
     ledger_settle(&e->l, i);
 }
 
 void dispatch_fail(struct engine *e, struct ledger_item *i, str text) {
+    follow_seen(e, i, text);
     if (!i->app || !desired_find(&e->d, str_c(i->app))) {
         ledger_settle(&e->l, i);
         return;
@@ -127,6 +131,18 @@ static void answered_nothing(struct sent *s, trl_status st) {
     }
 }
 
+static void end_span(struct sent *s, trl_status st, str text) {
+    struct followed f = {str_c(s->app),
+                         str_c(verb_names[s->verb]),
+                         s->kind == 'u'   ? STR("unit")
+                         : s->kind == 'l' ? STR("link")
+                                          : STR("config"),
+                         str_c(s->name),
+                         str_c(s->host_id),
+                         str_c(s->reason)};
+    follow_answer(s->e, &s->span, &f, st, st == TRL_OK ? STR_NONE : text);
+}
+
 static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err *err) {
     struct sent *s = arg;
     struct engine *e = s->e;
@@ -137,7 +153,9 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
                : st == TRL_E_TIMEOUT     ? STR("the host did not answer in time")
                : st == TRL_E_NORESPONDER ? STR("nobody listens for the request")
                                          : str_c(err_name(st));
+    struct trace_ctx ctx = s->span.ctx;
     record(s, st == TRL_OK ? 0 : st, st == TRL_OK ? STR_NONE : text);
+    end_span(s, st, text);
     if (st == TRL_OK && s->verb == TRL_DO_LINK_RENEW) {
         renewed(s);
     }
@@ -150,6 +168,7 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
     } else if (current && (s->verb == TRL_DO_SCALE || s->verb == TRL_DO_PROVIDER_START)) {
         i->acked = true;
         i->acked_at = e->o.reports;
+        follow_await(e, i, &ctx, s->unit);
         i->deadline_ns = engine_now(e) + (s->verb == TRL_DO_SCALE ? SEEN_NS : SEEN_PROVIDER_NS);
         dispatch_observed(e, s->host, s->unit); /* the event may have come first */
     } else if (current) {
@@ -298,7 +317,8 @@ static void fill_link(trl_link *l, const struct plan_action *a) {
     }
 }
 
-static struct sent *sent_new(struct engine *e, const struct plan_action *a, const trl_link *l) {
+static struct sent *sent_new(struct engine *e, const struct plan_action *a, const trl_link *l,
+                             const struct trace_ctx *plan) {
     struct sent *s = mem_zalloc(sizeof(*s));
     struct arena scratch = ARENA_INIT;
     str name = a->target == PLAN_LINK
@@ -315,7 +335,8 @@ static struct sent *sent_new(struct engine *e, const struct plan_action *a, cons
     s->reason = str_dup(a->reason);
     s->refresh = a->verb == TRL_DO_LINK_RENEW ? str_dup(a->link->delete_key) : NULL;
     s->seq = ++e->seq;
-    ulid_uuid_text(loop_wall_ms(e->env.loop), loop_rng(e->env.loop), s->trace);
+    span_begin(e->env.tracer, plan, &s->span);
+    trace_id_text(&s->span.ctx, s->trace);
     arena_finish(&scratch);
     s->at = e->sent.n;
     *VEC_ADD(&e->sent) = s;
@@ -333,14 +354,17 @@ static struct ledger_item *item_for(struct engine *e, const struct plan_action *
                                                                l->name, l->ns, l->package));
 }
 
-static void send(struct engine *e, const struct plan_action *a) {
+static void send(struct engine *e, const struct plan_action *a, const struct trace_ctx *plan) {
+    char key[37], trace[TRACE_LEN + 1];
     trl_action x = {.struct_size = sizeof(x), .verb = a->verb, .lattice = str_c(e->id)};
     struct marks now, before;
     trl_link link;
     fill_link(&link, a);
-    struct sent *s = sent_new(e, a, &link);
+    struct sent *s = sent_new(e, a, &link, plan);
     x.host_id = a->host_id;
-    x.key = str_c(s->trace);
+    ulid_uuid_text(loop_wall_ms(e->env.loop), loop_rng(e->env.loop), key);
+    x.key = str_c(key);
+    x.traceparent = trace_text(&s->span.ctx, trace);
     if (a->target == PLAN_UNIT) {
         fill_unit(&x, a, &now, &before);
     } else if (a->target == PLAN_LINK) {
@@ -409,6 +433,8 @@ void dispatch_refuse(struct engine *e, const struct plan_action *a, str text) {
 
 void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p) {
     struct gate_pass gate;
+    struct trace_ctx plan;
+    bool sent = false;
     gate_begin(&gate, e, a);
     if (e->link_up) {
         gate_learn(&gate, p);
@@ -416,7 +442,11 @@ void dispatch_plan(struct engine *e, struct desired_app *a, const struct plan *p
     for (uint32_t i = 0; e->link_up && i < p->n_actions; i++) {
         const struct plan_action *x = &p->actions[i];
         if (gate_allows(&gate, x) && guard_allows(e, a, x)) {
-            send(e, x);
+            if (!sent) {
+                sent = true;
+                follow_plan(e, a, e->planned_ns, &plan);
+            }
+            send(e, x, &plan);
         }
     }
     gate_end(&gate);

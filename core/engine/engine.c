@@ -133,12 +133,14 @@ void engine_drop_app(struct engine *e, struct desired_app *a) {
         }
     }
     ledger_forgive(&e->l, a->name);
+    follow_drop(e, a, STR("the application is gone"));
     desired_remove(&e->d, a);
 }
 
 static void plan_one(struct engine *e, struct desired_app *a) {
     struct plan_in in;
     engine_plan_in(e, &in);
+    e->planned_ns = in.now_ns;
     plan_app(&in, a, &e->plan);
     if (e->plan.needs_known && !a->known_all) {
         learn_all(e, a);
@@ -157,6 +159,7 @@ static void plan_one(struct engine *e, struct desired_app *a) {
     settle_head(e, a, &e->plan);
     bool leave = e->plan.done_undeploy && a->olds.n == 0 && !e->plan.pending;
     take_status(e, a);
+    follow_status(e, a, leave);
     if (leave) {
         engine_drop_app(e, a);
     }
@@ -274,6 +277,9 @@ void engine_set_active(struct engine *e, bool active) {
             struct desired_app *a = e->d.apps.at[i].value;
             status_destroy(a->told); /* told by nobody yet, as far as we know */
             a->told = NULL;
+        }
+        for (uint32_t i = 0; !active && i < e->d.apps.n; i++) {
+            follow_drop(e, e->d.apps.at[i].value, STR("another instance acts"));
         }
         engine_dirty_all(e);
     }

@@ -13,6 +13,7 @@
 #include "lattice/observed.h"
 #include "plug/plug.h"
 #include "plug/scaler.h"
+#include "plug/tracer.h"
 #include "policy/policy.h"
 #include "secrets/secrets.h"
 
@@ -29,8 +30,9 @@ struct command_record { /* one command, for the durable stream; borrowed */
     int64_t wall_ms;
     str lattice, app, verb, host_id, subject; /* subject: unit, link or config */
     str reason, trace_id;
-    int32_t outcome; /* 1: sent; 0: done; < 0: TRL_E_* */
-    str text;        /* host's error, else empty */
+    const struct trace_ctx *trace; /* of the command's span; may be none */
+    int32_t outcome;               /* 1: sent; 0: done; < 0: TRL_E_* */
+    str text;                      /* host's error, else empty */
 };
 
 struct engine_env {
@@ -40,6 +42,7 @@ struct engine_env {
     struct plug_inst *driver;           /* started driver/1 instance, borrowed */
     struct policy_chains *policy;       /* NULL: everything is allowed; borrowed */
     struct secrets *secrets;            /* NULL: none here; borrowed */
+    struct tracer *tracer;              /* NULL: no spans; borrowed */
     const struct scaler_alias *scalers; /* borrowed */
     uint32_t n_scalers;
     int64_t host_timeout_ns; /* --cleanup-interval: silent and unreachable hosts are given up,
@@ -95,6 +98,11 @@ void engine_link_state(struct engine *e, bool up);
 /* The last status of a deployed (or being taken down) app; NULL: never deployed. Borrowed until the
  * next turn. */
 const struct app_status *engine_status(const struct engine *e, str app);
+/* The trace in which the app is worked on, or was deployed. NULL: unknown app. Borrowed until the
+ * next turn, as below. */
+const struct trace_ctx *engine_trace(const struct engine *e, str app);
+/* What is under way for it; NULL: nothing. */
+const struct span *engine_work(const struct engine *e, str app, str *ret_name);
 const struct observed *engine_observed(const struct engine *e);
 struct plug_inst *engine_driver(const struct engine *e); /* borrowed */
 str engine_id(const struct engine *e);                   /* the lattice as drivers name it */

@@ -51,6 +51,8 @@ struct engine {
     struct map denials;          /* unit id -> hosts that policy denies it: gate.c */
     uint32_t n_denials, sweep_denials;
     uint64_t policy_epoch;       /* counts changes of rules */
+    int64_t planned_ns;          /* when the plan of this pass began */
+    str told_by;                 /* traceparent of the report at hand; borrowed */
     trl_op *resync_op, *read_op; /* under way, else NULL */
 };
 
@@ -138,6 +140,29 @@ uint64_t gate_place_mark(const struct engine *e, const struct want_unit *u, uint
  * large plan most are: so their subjects need not be written. */
 const struct gate_seen *gate_alike(const struct gate_pass *g, const struct plan_action *x);
 void gate_remember(struct gate_pass *g, const struct plan_action *x, bool allowed);
+
+/* follow.c: spans. Without a tracer they cost next to nothing. */
+struct followed {                            /* a command; borrowed */
+    str app, verb, kind, name, host, reason; /* kind: "unit", "link", "config"; static */
+};
+/* A new generation; news: it came just now. */
+void follow_head(struct engine *e, struct desired_app *a, const struct app *head, bool news);
+/* Of what is done for the app; begins if nothing is under way. */
+const struct trace_ctx *follow_work(struct engine *e, struct desired_app *a);
+/* After the status was told; gone: nothing of the app is left. */
+void follow_status(struct engine *e, struct desired_app *a, bool gone);
+void follow_drop(struct engine *e, struct desired_app *a, str why);
+/* A plan that leads to commands is over; *ret: what they are below. */
+void follow_plan(struct engine *e, struct desired_app *a, int64_t begun_ns, struct trace_ctx *ret);
+void follow_answer(struct engine *e, struct span *s, const struct followed *f, trl_status st,
+                   str text);
+/* From the acknowledgement to the report that proves it, or to what went wrong. */
+void follow_await(struct engine *e, struct ledger_item *i, const struct trace_ctx *of,
+                  uint32_t unit);
+void follow_seen(struct engine *e, struct ledger_item *i, str fault);
+void follow_host_gone(struct engine *e, uint32_t slot); /* before its items are dropped */
+void follow_asked(struct engine *e, struct span *s, str app, uint32_t point, uint32_t n,
+                  struct ruling *const *rulings);
 
 /* hostlife.c */
 void hostlife_tick(struct engine *e);

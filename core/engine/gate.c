@@ -39,6 +39,7 @@ struct gate_ask { /* a question under way */
     char *app;
     struct arena arena;
     VEC(struct policy_question) q;
+    struct span span;
     VEC(struct gate_place) at; /* PLACE: what each question is about */
 };
 
@@ -180,6 +181,7 @@ static void on_rulings(void *arg, struct ruling *const *rulings) {
         }
     }
     struct desired_app *a = desired_find(&e->d, str_c(k->app));
+    follow_asked(e, &k->span, str_c(k->app), k->point, k->q.n, rulings);
     if (a) {
         a->asking -= a->asking > 0; /* else it is another life of the app */
         if (!k->ahead || denied) {
@@ -196,9 +198,9 @@ static void ask_send(struct gate_ask *k, struct desired_app *a, bool ahead) {
         return;
     }
     struct policy_about who = about(k->e, a->name);
-    char trace[37];
-    ulid_uuid_text(loop_wall_ms(k->e->env.loop), loop_rng(k->e->env.loop), trace);
-    who.trace = str_c(trace);
+    char trace[TRACE_LEN + 1];
+    span_begin(k->e->env.tracer, k->e->env.tracer ? follow_work(k->e, a) : NULL, &k->span);
+    who.trace = trace_id_text(&k->span.ctx, trace);
     a->asking++;
     *VEC_ADD(&k->e->asks) = k;
     k->ahead = ahead;

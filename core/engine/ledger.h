@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "plug/tracer.h"
 
 #define LEDGER_BACKOFF_MIN_NS (1000000000ll)
 #define LEDGER_BACKOFF_MAX_NS (300ll * 1000000000ll)
@@ -35,7 +36,9 @@ struct ledger_item {
     uint32_t host;          /* slot + 1 of a unit's item; 0: link, config */
     uint32_t at;            /* of a unit's item: where by_unit has the slot */
     str key;                /* in items; borrowed from there */
-    uint32_t adds;          /* instances that are on their way to the host */
+    struct span awaited;    /* acknowledged, and the report is still to come */
+    uint32_t awaited_unit;
+    uint32_t adds; /* instances that are on their way to the host */
 };
 
 struct ledger {

@@ -56,11 +56,20 @@ void engine_drop_notes(struct engine *e) {
     map_finish(&e->notes);
 }
 
+/* What the host said of its trace; a driver of before does not tell. */
+static str told_by(const trl_report *r) {
+    struct trace_ctx t;
+    bool has = r->struct_size >= offsetof(trl_report, traceparent) + sizeof(r->traceparent);
+    return has && trace_parse(r->traceparent, &t) ? r->traceparent : STR_NONE;
+}
+
 void engine_report(struct engine *e, const trl_report *r) {
     drop_notes(e, r);
+    e->told_by = told_by(r);
     bool known = observed_find_host(&e->o, r->host_id) != OBS_NONE;
     if ((r->flags & TRL_REPORT_STARTED) && known) {
         /* What was asked of its former life is void. */
+        follow_host_gone(e, observed_find_host(&e->o, r->host_id));
         ledger_drop_host(&e->l, observed_find_host(&e->o, r->host_id));
         engine_dirty_all(e);
     }
@@ -85,6 +94,7 @@ void engine_report(struct engine *e, const trl_report *r) {
             dispatch_observed(e, slot, intern_id(&e->o.names, x->unit_id));
         }
     }
+    e->told_by = STR_NONE;
     if (first && e->synced && !e->syncing) {
         engine_resync(
             e); /* the first host of an empty lattice: links and configs can be read now */
@@ -99,6 +109,7 @@ void engine_host_gone(struct engine *e, str host, int32_t why) {
     log_info(e->env.log, "lattice %s: host %.*s (%.*s) is gone: %s", e->lattice, PSTR(host),
              PSTR(e->o.hosts.at[slot].name),
              why == TRL_GONE_STOPPED ? "it stopped" : "nobody answers for it");
+    follow_host_gone(e, slot);
     ledger_drop_host(&e->l, slot);
     observed_host_gone(&e->o, slot);
 }

@@ -3,7 +3,9 @@
 
 #include "api/journal.h"
 #include "codec/json.h"
+#include "plane/feeds.h"
 #include "plane/health.h"
+#include "plane/logs.h"
 #include "plane/measure.h"
 #include "plane/plane_priv.h"
 
@@ -19,6 +21,7 @@ struct slot {
     struct plug_inst *owner;
     uint32_t index, uses;
     enum slot_use use;
+    enum feed feed; /* WATCH */
     bool cancelled;
     char *block; /* the call's texts, owned */
     trl_api_call call;
@@ -40,7 +43,8 @@ struct extensions {
     uint32_t n, n_starting, n_stopping;
     VEC(struct slot *) slots;
     uint64_t epoch;
-    bool woken, stopping;
+    uint32_t news; /* FEED_*: a turn is posted that tells of them */
+    bool stopping;
     uint32_t posted; /* turns that will look at this */
     struct health *health;
     void (*on_ready)(void *arg);
@@ -138,15 +142,22 @@ static bool caller_ok(str caller) {
     return ok;
 }
 
+/* An extension of before has no such member. */
+static trl_str trace_of(const trl_api_call *c) {
+    size_t to = offsetof(trl_api_call, traceparent) + sizeof(c->traceparent);
+    return c->struct_size >= to ? c->traceparent : STR_NONE;
+}
+
 static uint64_t api_call_host(void *ctx, const trl_api_call *c,
                               void (*reply)(void *arg, trl_status st, trl_str json), void *arg) {
     struct extensions *x = of(ctx, TRL_HOST_API_V1);
     struct slot *s = new_slot(x, ctx, USE_QUEUED, arg);
+    trl_str trace = trace_of(c);
     s->on_reply = reply;
     s->refused = caller_ok(c->caller) ? TRL_OK : TRL_E_INVALID;
     char *at = s->block =
         mem_alloc(c->operation.len + c->tenant.len + c->lattice.len + c->name.len + c->body.len +
-                  c->content_type.len + c->caller.len + 1);
+                  c->content_type.len + c->caller.len + trace.len + 1);
     s->call = (trl_api_call){.struct_size = sizeof(s->call),
                              .operation = put(&at, c->operation),
                              .tenant = put(&at, c->tenant),
@@ -154,7 +165,8 @@ static uint64_t api_call_host(void *ctx, const trl_api_call *c,
                              .name = put(&at, c->name),
                              .body = put(&at, c->body),
                              .content_type = put(&at, c->content_type),
-                             .caller = put(&at, c->caller)};
+                             .caller = put(&at, c->caller),
+                             .traceparent = put(&at, trace)};
     x->posted++;
     loop_post(x->plane->env.loop, run_call, s);
     return id_of(s);
@@ -181,6 +193,32 @@ static void api_each(void *ctx, void (*fn)(void *arg, const trl_api_operation *o
 
 static const trl_host_api_v1 api_iface = {sizeof(api_iface), 0, api_call_host, api_cancel,
                                           api_each};
+
+/* What the feeds stand on. */
+
+uint64_t extensions_epoch(const struct extensions *x) {
+    return x->epoch;
+}
+
+struct tracer *extensions_tracer(const struct extensions *x) {
+    return x->plane->tracer;
+}
+
+struct logs *extensions_logs(const struct extensions *x) {
+    return x->plane->logs;
+}
+
+uint64_t extensions_watch(struct extensions *x, void *ctx, enum feed feed,
+                          void (*on_more)(void *arg), void *arg) {
+    struct slot *s = new_slot(x, ctx, USE_WATCH, arg);
+    s->feed = feed;
+    s->on_more = on_more;
+    return id_of(s);
+}
+
+void extensions_unwatch(void *ctx, const char *iface, uint64_t id) {
+    cancel_slot(ctx, iface, id);
+}
 
 /* host.events/1 */
 
@@ -232,10 +270,7 @@ static uint64_t events_read(void *ctx, trl_cursor *at, uint32_t max,
 }
 
 static uint64_t events_watch(void *ctx, void (*on_more)(void *arg), void *arg) {
-    struct extensions *x = of(ctx, TRL_HOST_EVENTS_V1);
-    struct slot *s = new_slot(x, ctx, USE_WATCH, arg);
-    s->on_more = on_more;
-    return id_of(s);
+    return extensions_watch(of(ctx, TRL_HOST_EVENTS_V1), ctx, FEED_EVENTS, on_more, arg);
 }
 
 static void events_unwatch(void *ctx, uint64_t id) {
@@ -247,24 +282,43 @@ static const trl_host_events_v1 events_iface = {
 
 static void wake(void *arg) {
     struct extensions *x = arg;
+    uint32_t news = x->news;
     x->posted--;
-    x->woken = false;
+    x->news = 0;
     for (uint32_t i = 0; i < x->slots.n; i++) {
         struct slot *s = x->slots.at[i];
-        if (s->use == USE_WATCH) {
+        if (s->use == USE_WATCH && (s->feed & news)) {
             s->on_more(s->arg);
         }
     }
 }
 
-static void on_published(void *arg, str subject, str body) {
-    struct extensions *x = arg;
-    (void)subject, (void)body;
-    if (!x->woken && !x->stopping) {
-        x->woken = true;
+static void tell_watchers(struct extensions *x, enum feed feed) {
+    bool any = false;
+    for (uint32_t i = 0; !(x->news & feed) && i < x->slots.n; i++) {
+        any = any || (x->slots.at[i]->use == USE_WATCH && x->slots.at[i]->feed == feed);
+    }
+    if (!any || x->stopping) {
+        return;
+    }
+    if (!x->news) {
         x->posted++;
         loop_post(x->plane->env.loop, wake, x);
     }
+    x->news |= feed;
+}
+
+static void on_published(void *arg, str subject, str body) {
+    (void)subject, (void)body;
+    tell_watchers(arg, FEED_EVENTS);
+}
+
+static void on_span(void *arg) {
+    tell_watchers(arg, FEED_TRACE);
+}
+
+static void on_line(void *arg) {
+    tell_watchers(arg, FEED_LOGS);
 }
 
 /* Life */
@@ -306,6 +360,8 @@ static void make(struct extensions *x, const struct plugin_choice *c) {
     struct plug_iface ifaces[] = {{TRL_HOST_API_V1, &api_iface, x},
                                   {TRL_HOST_EVENTS_V1, &events_iface, x},
                                   {TRL_HOST_METRICS_V1, &measure_iface, p->measure},
+                                  {TRL_HOST_TRACE_V1, &feeds_trace_iface, x},
+                                  {TRL_HOST_LOGS_V1, &feeds_logs_iface, x},
                                   {TRL_HOST_HEALTH_V1, &health_iface, x->health}};
     struct err e = ERR_INIT;
     char *name = str_dup(c->name);
@@ -341,6 +397,8 @@ extensions_start(struct plane *p, void (*on_ready)(void *arg),
         make(x, &c->extensions[i]);
     }
     api_watch(p->api, on_published, x);
+    tracer_watch(p->tracer, on_span, x);
+    logs_watch(p->logs, on_line, x);
     x->n_starting = 1;
     for (uint32_t i = 0; !x->fault && i < x->n; i++) {
         x->n_starting++;
@@ -389,6 +447,8 @@ void extensions_finish(struct extensions *x) {
     if (!x) {
         return;
     }
+    tracer_watch(x->plane->tracer, NULL, NULL);
+    logs_watch(x->plane->logs, NULL, NULL);
     for (uint32_t i = 0; i < x->n; i++) {
         plug_inst_destroy(x->at[i].inst);
     }

@@ -72,6 +72,7 @@ static struct lattice_slot *add(struct plane *p, str tenant, str name, const cha
                              .driver = p->driver,
                              .policy = gates_policy(p->gates),
                              .secrets = gates_secrets(p->gates),
+                             .tracer = p->tracer,
                              .scalers = p->aliases,
                              .n_scalers = p->n_scalers,
                              .host_timeout_ns =

@@ -30,6 +30,12 @@ enum family {
     SYNCED,
     OPS,
     OPS_SECONDS,
+    SLOW,
+    VERDICTS,
+    POLICY_CALLS,
+    POLICY_FAILURES,
+    SPANS,
+    SPANS_DROPPED,
     CPU,
     RSS,
     DROPPED,
@@ -70,6 +76,16 @@ static const struct {
              "kind,plugin,outcome", NULL, 0},
     [OPS_SECONDS] = {C, "trellis_plugin_operation_seconds", "Time spent in operations of plugins",
                      "kind,plugin", NULL, 0},
+    [SLOW] = {C, "trellis_plugin_slow_calls", "Calls that kept the loop for more than 100 ms",
+              "kind,plugin", NULL, 0},
+    [VERDICTS] = {C, "trellis_policy_decisions", "Decisions of policy that were not known already",
+                  "verdict", NULL, 0},
+    [POLICY_CALLS] = {C, "trellis_policy_calls", "Calls of policy backends", "", NULL, 0},
+    [POLICY_FAILURES] = {C, "trellis_policy_failures", "Calls that brought no decision", "", NULL,
+                         0},
+    [SPANS] = {C, "trellis_spans", "Spans that ended", "", NULL, 0},
+    [SPANS_DROPPED] = {C, "trellis_spans_dropped", "Spans that gave way to newer ones", "", NULL,
+                       0},
     [CPU] = {C, "process_cpu_seconds", "User and system time", "", NULL, 0},
     [RSS] = {G, "process_resident_memory_bytes", "Resident memory", "", NULL, 0},
     [DROPPED] = {C, "trellis_metrics_dropped", "Samples of series beyond the limit of a family", "",
@@ -225,6 +241,28 @@ static void add_inst(void *arg, struct plug_inst *in) {
         }
     }
     metric_set(m->f[OPS_SECONDS], values, (double)c->spent_ns / 1e9);
+    metric_set(m->f[SLOW], values, (double)c->slow);
+}
+
+static void add_policy(struct measure *m) {
+    struct policy_chains *chains = gates_policy(m->plane->gates);
+    struct policy_counts n;
+    if (!chains) {
+        return;
+    }
+    policy_counts(chains, &n);
+    for (int32_t v = TRL_V_ALLOW; v <= TRL_V_DENY; v++) {
+        str verdict = str_c(ruling_word(v));
+        metric_set(m->f[VERDICTS], &verdict, (double)n.verdicts[v]);
+    }
+    metric_set(m->f[POLICY_CALLS], NULL, (double)n.calls);
+    metric_set(m->f[POLICY_FAILURES], NULL, (double)n.failures);
+}
+
+static void add_spans(struct measure *m) {
+    uint64_t last = tracer_last(m->plane->tracer), first = tracer_first(m->plane->tracer);
+    metric_set(m->f[SPANS], NULL, (double)last);
+    metric_set(m->f[SPANS_DROPPED], NULL, first ? (double)(first - 1) : 0);
 }
 
 static void add_process(struct measure *m) {
@@ -254,6 +292,8 @@ static void each(void *ctx, void (*fn)(void *arg, const trl_metric *x), void *ar
     }
     lattices_each(m->plane, add_engine, m);
     plug_each(m->plane->plug, add_inst, m);
+    add_policy(m);
+    add_spans(m);
     add_process(m);
     metrics_each(m->metrics, fn, arg);
 }

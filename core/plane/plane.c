@@ -289,6 +289,7 @@ static void on_gates(void *arg) {
                           .policy = gates_policy(p->gates),
                           .audit = gates_audit(p->gates),
                           .secrets = gates_secrets(p->gates),
+                          .tracer = p->tracer,
                           .prefix = p->prefix,
                           .multitenant = p->env.config->multitenant,
                           .max_payload = MAX_PAYLOAD,
@@ -412,6 +413,9 @@ static void begin(void *arg) {
 struct plane *plane_create(const struct plane_env *env) {
     struct plane *p = mem_zalloc(sizeof(*p));
     p->env = *env;
+    p->tracer = tracer_create(env->loop, TRACER_SPANS);
+    p->logs = logs_create(env->loop, env->log);
+    p->env.log = logs_log(p->logs);
     if (env->holder.len) {
         p->holder = str_dup(env->holder);
     } else {
@@ -420,7 +424,7 @@ struct plane *plane_create(const struct plane_env *env) {
         p->holder = mem_strdup(id);
     }
     p->plug =
-        plug_create(env->loop, env->log, env->config->plugin_dirs, env->config->n_plugin_dirs);
+        plug_create(env->loop, p->env.log, env->config->plugin_dirs, env->config->n_plugin_dirs);
     const struct config_trust *t = &env->config->trust;
     plug_allow(p->plug, t->trust, t->allow, t->n_allow);
     p->measure = measure_create(p);

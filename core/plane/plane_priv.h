@@ -6,8 +6,10 @@
 #include "catalog/catalog.h"
 #include "catalog/lease.h"
 #include "plane/gates.h"
+#include "plane/logs.h"
 #include "plane/plane.h"
 #include "plug/kv.h"
+#include "plug/tracer.h"
 #include "serve/policy_service.h"
 #include "serve/secret_read.h"
 #include "serve/secrets_service.h"
@@ -39,6 +41,8 @@ struct plane {
     struct secret_reads *secret_reads;       /* for the driver; NULL: not yet */
     struct api *api;
     struct measure *measure;
+    struct tracer *tracer;
+    struct logs *logs;             /* env.log goes through them */
     struct extensions *extensions; /* NULL: none, or not yet */
     struct import *import;         /* under way, else NULL */
     struct plane_scaler *scalers;

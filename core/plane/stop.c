@@ -29,6 +29,8 @@ static void finished(void *arg) {
     }
     free_scalers(p);
     plug_destroy(p->plug);
+    tracer_destroy(p->tracer);
+    logs_destroy(p->logs);
     mem_free(p->prefix);
     mem_free(p->holder);
     void (*done)(void *) = p->on_stopped;

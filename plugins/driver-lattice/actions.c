@@ -14,6 +14,7 @@
 struct act {
     struct flow flow;
     struct ticket ticket;
+    struct trail trail;
     struct lattice *l;
     struct call *call;
     char *host_id, *unit_id, *operation; /* owned */
@@ -84,12 +85,14 @@ static void send(struct lattice *l, trl_op *op, const trl_action *a, const char 
     struct act *t = x_zalloc(sizeof(*t));
     flow_join(l->d, &t->flow, act_destroy);
     ticket_open(&t->ticket, &l->d->desk, op);
+    trail_keep(&t->trail, a);
     t->l = l;
     t->verb = a->verb;
     t->host_id = text_dup(a->host_id);
     t->unit_id = text_dup(a->unit_id);
     t->operation = proto_op(operation, a->host_id);
-    t->call = call_start(l, text_dup(trl_cstr(t->operation)), body, timeout_ns, on_answer, t);
+    t->call = call_traced(l, t->trail.traceparent, text_dup(trl_cstr(t->operation)), body,
+                          timeout_ns, on_answer, t);
 }
 
 static struct scale scale_of(const trl_action *a) {

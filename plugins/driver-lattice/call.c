@@ -50,12 +50,15 @@ static void on_reply(void *arg, trl_status st, const trl_msg *m) {
     jtree_give(&kept.d->tree, &tree);
 }
 
-static struct call *start(struct lattice *l, char *operation, char *body, int64_t timeout_ns,
-                          answer_fn fn, void *arg, int many) {
+static struct call *start(struct lattice *l, const char *traceparent, char *operation, char *body,
+                          int64_t timeout_ns, answer_fn fn, void *arg, int many) {
     struct trl_inst *d = l->d;
     struct call *c = x_zalloc(sizeof(*c));
     char *subject = text_dotted(trl_cstr(l->ctl), trl_cstr(operation));
+    trl_label header = {STR_LIT("traceparent"), trl_cstr(traceparent)};
     trl_msg m = {.struct_size = sizeof(m), .subject = trl_cstr(subject)};
+    m.headers = header.value.len ? &header : NULL;
+    m.n_headers = header.value.len ? 1 : 0;
     m.payload.ptr = body;
     m.payload.len = body ? strlen(body) : 0;
     *c = (struct call){.d = d, .l = l, .fn = fn, .arg = arg, .many = many, .next = d->calls};
@@ -74,12 +77,17 @@ static struct call *start(struct lattice *l, char *operation, char *body, int64_
 
 struct call *call_start(struct lattice *l, char *operation, char *body, int64_t timeout_ns,
                         answer_fn fn, void *arg) {
-    return start(l, operation, body, timeout_ns, fn, arg, 0);
+    return start(l, "", operation, body, timeout_ns, fn, arg, 0);
+}
+
+struct call *call_traced(struct lattice *l, const char *traceparent, char *operation, char *body,
+                         int64_t timeout_ns, answer_fn fn, void *arg) {
+    return start(l, traceparent, operation, body, timeout_ns, fn, arg, 0);
 }
 
 struct call *call_many(struct lattice *l, char *operation, int64_t window_ns, answer_fn fn,
                        void *arg) {
-    return start(l, operation, NULL, window_ns, fn, arg, 1);
+    return start(l, "", operation, NULL, window_ns, fn, arg, 1);
 }
 
 void call_cancel(struct call **c) {

@@ -21,6 +21,9 @@ typedef void (*answer_fn)(void *arg, const struct answer *a);
  * later turn, unless cancelled; the call is dead then. */
 struct call *call_start(struct lattice *l, char *operation, char *body, int64_t timeout_ns,
                         answer_fn fn, void *arg);
+/* The same in a trace: W3C traceparent, for a header; empty: none. */
+struct call *call_traced(struct lattice *l, const char *traceparent, char *operation, char *body,
+                         int64_t timeout_ns, answer_fn fn, void *arg);
 /* Any number of answers with TRL_OK, then one with another status: the end. Garbage is passed over.
  */
 struct call *call_many(struct lattice *l, char *operation, int64_t window_ns, answer_fn fn,

@@ -23,6 +23,7 @@ struct conf {
 struct conf_job {
     struct flow flow;
     struct ticket ticket;
+    struct trail trail;
     struct conf *c;
     struct conf_job *next;
     char *body; /* owned; NULL: deletion */
@@ -204,9 +205,9 @@ static void start_job(struct conf_job *j) {
     struct lattice *l = j->c->l;
     trl_str name = trl_cstr(j->c->name);
     j->c->events = 0;
-    j->call = call_start(l, proto_op(j->body ? "config.put" : "config.del", name),
-                         j->body ? text_dup(trl_cstr(j->body)) : NULL, l->d->set.timeout_ns,
-                         on_changed, j);
+    j->call = call_traced(
+        l, j->trail.traceparent, proto_op(j->body ? "config.put" : "config.del", name),
+        j->body ? text_dup(trl_cstr(j->body)) : NULL, l->d->set.timeout_ns, on_changed, j);
 }
 
 void configs_apply(struct lattice *l, trl_op *op, const trl_action *a) {
@@ -226,6 +227,7 @@ void configs_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     struct conf_job *j = x_zalloc(sizeof(*j));
     flow_join(l->d, &j->flow, job_destroy);
     ticket_open(&j->ticket, &l->d->desk, op);
+    trail_keep(&j->trail, a);
     j->c = conf_ensure(l, a->name);
     j->body = put ? text_dup(a->body) : NULL;
     j->hash = hash;

@@ -36,6 +36,7 @@ struct trl_inst {
     uint64_t *subs; /* owned; event subscriptions by configuration */
     size_t n_subs;
     uint64_t link_watch;
+    trl_str told_by;             /* traceparent of the event at hand; borrowed, may be empty */
     struct jtree tree;           /* memory for the next message */
     struct inventory inv;        /* scratch of the message at hand */
     struct link_scratch link_in; /* likewise */

@@ -284,6 +284,15 @@ static void handle(struct lattice *l, trl_str subject, trl_bytes payload,
     jtree_give(&d->tree, &tree);
 }
 
+static trl_str traceparent(const trl_msg *m) {
+    for (uint32_t i = 0; i < m->n_headers; i++) {
+        if (trl_str_is(m->headers[i].key, "traceparent")) {
+            return m->headers[i].value;
+        }
+    }
+    return trl_strn(NULL, 0);
+}
+
 void events_on_message(void *arg, const trl_msg *m) {
     struct trl_inst *d = arg;
     trl_str account, name, event;
@@ -304,7 +313,9 @@ void events_on_message(void *arg, const trl_msg *m) {
         if (trl_str_is(event, handlers[i].name)) {
             struct lattice *l = lattice_find(d, id);
             if (l) {
+                d->told_by = traceparent(m);
                 handle(l, m->subject, m->payload, handlers[i].fn);
+                d->told_by = trl_strn(NULL, 0);
             } else {
                 meet(d, id);
             }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow.h"
 
+#include "text.h"
+
 void flow_join(struct trl_inst *d, struct flow *f, void (*destroy)(struct flow *f)) {
     f->destroy = destroy;
     f->next = d->flows;
@@ -23,5 +25,12 @@ void flows_destroy(struct trl_inst *d) {
         struct flow *f = d->flows;
         flow_leave(f);
         f->destroy(f);
+    }
+}
+
+void trail_keep(struct trail *t, const trl_action *a) {
+    t->traceparent[0] = '\0';
+    if (a->traceparent.len < sizeof(t->traceparent)) {
+        snprintf(t->traceparent, sizeof(t->traceparent), "%.*s", STR_ARG(a->traceparent));
     }
 }

@@ -16,4 +16,10 @@ void flow_join(struct trl_inst *d, struct flow *f, void (*destroy)(struct flow *
 void flow_leave(struct flow *f);
 void flows_destroy(struct trl_inst *d);
 
+/* The trace an action belongs to, for its requests: W3C traceparent, or empty. */
+struct trail {
+    char traceparent[56];
+};
+void trail_keep(struct trail *t, const trl_action *a);
+
 #endif

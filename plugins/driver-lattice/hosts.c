@@ -94,6 +94,7 @@ static void send_report(struct host *h, uint32_t flags, const struct inventory *
     r.entry_stride = sizeof(trl_running);
     r.entries = entries;
     r.n_entries = (uint32_t)n;
+    r.traceparent = d->told_by;
     d->observe->report(d->host->ctx, &r);
 }
 

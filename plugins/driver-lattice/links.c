@@ -13,6 +13,7 @@
 struct link_job {
     struct flow flow;
     struct ticket ticket;
+    struct trail trail;
     struct source *s;
     struct link_job *next;
     uint32_t verb;
@@ -244,14 +245,14 @@ static void step(struct link_job *j) {
     struct lattice *l = j->s->l;
     int64_t timeout_ns = l->d->set.timeout_ns;
     if (j->dels_left) {
-        j->call = call_start(l, text_dup(STR_LIT("link.del")), proto_link_del(j->link), timeout_ns,
-                             on_deleted, j);
+        j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.del")),
+                              proto_link_del(j->link), timeout_ns, on_deleted, j);
     } else if (j->put_left) {
-        j->call = call_start(l, text_dup(STR_LIT("link.put")), proto_link_put(j->link), timeout_ns,
-                             on_put, j);
+        j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.put")),
+                              proto_link_put(j->link), timeout_ns, on_put, j);
     } else if (j->i_sibling < j->n_siblings) {
-        j->call = call_start(l, text_dup(STR_LIT("link.put")),
-                             proto_link_put(j->siblings[j->i_sibling]), timeout_ns, on_sibling, j);
+        j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.put")),
+                              proto_link_put(j->siblings[j->i_sibling]), timeout_ns, on_sibling, j);
     } else {
         finish_job(j);
     }
@@ -269,6 +270,7 @@ void links_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     struct source *s = source_ensure(l, a->link->source);
     flow_join(l->d, &j->flow, job_destroy);
     ticket_open(&j->ticket, &l->d->desk, op);
+    trail_keep(&j->trail, a);
     j->s = s;
     j->verb = a->verb;
     j->link = link_dup(a->link);

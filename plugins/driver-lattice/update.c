@@ -19,6 +19,7 @@ enum state { TRIAL, TRIAL_END, STOP, START, BACK };
 struct update {
     struct flow flow;
     struct ticket ticket;
+    struct trail trail;
     struct host *h;
     struct update *next;
     char *unit, *trial, *limits; /* owned; limits: of the new side */
@@ -244,9 +245,10 @@ static void send_scale(struct update *u, const char *unit, const struct side *si
         s.annotations = side->notes; /* echoed when nothing runs: a trial is known by them */
         s.n_annotations = side->n_notes;
     }
-    u->call = call_start(l, proto_op(provider ? "provider.start" : "component.scale", s.host_id),
-                         provider ? proto_provider_start(&s) : proto_scale(&s),
-                         l->d->set.timeout_ns, on_sent, u);
+    u->call = call_traced(l, u->trail.traceparent,
+                          proto_op(provider ? "provider.start" : "component.scale", s.host_id),
+                          provider ? proto_provider_start(&s) : proto_scale(&s),
+                          l->d->set.timeout_ns, on_sent, u);
 }
 
 static void trial(struct update *u) {
@@ -264,9 +266,9 @@ static void stop(struct update *u) {
     enter(u, STOP, STOP_NS);
     mark_drop(u->h, trl_cstr(u->unit));
     if (u->kind == TRL_RUN_PROVIDER) {
-        u->call = call_start(l, proto_op("provider.stop", host_id(u->h)),
-                             proto_provider_stop(host_id(u->h), trl_cstr(u->unit)),
-                             l->d->set.timeout_ns + 3 * NS_PER_S, on_sent, u);
+        u->call = call_traced(l, u->trail.traceparent, proto_op("provider.stop", host_id(u->h)),
+                              proto_provider_stop(host_id(u->h), trl_cstr(u->unit)),
+                              l->d->set.timeout_ns + 3 * NS_PER_S, on_sent, u);
     } else {
         send_scale(u, u->unit, &u->from, 0);
     }
@@ -388,6 +390,7 @@ void update_apply(struct lattice *l, trl_op *op, const trl_action *a) {
     struct update *u = x_zalloc(sizeof(*u));
     flow_join(l->d, &u->flow, update_destroy);
     ticket_open(&u->ticket, &l->d->desk, op);
+    trail_keep(&u->trail, a);
     u->h = h;
     u->kind = a->flags & TRL_ACT_PROVIDER ? TRL_RUN_PROVIDER : TRL_RUN_COMPONENT;
     u->unit = text_dup(a->unit_id);

@@ -25,6 +25,7 @@ void job_free(struct job *j) {
     free(j->name);
     free(j->type);
     free(j->caller);
+    free(j->trace);
     free(j->app);
     free(j->kinds);
     text_finish(&j->body);
@@ -110,7 +111,8 @@ static void run_call(struct job *j) {
                       .name = view(j->name),
                       .body = trl_strn(j->body.ptr, j->body.len),
                       .content_type = view(j->type),
-                      .caller = view(j->caller)};
+                      .caller = view(j->caller),
+                      .traceparent = view(j->trace)};
     j->id = in->api->call(in->h->ctx, &c, on_reply, j);
     list_asked(j);
 }

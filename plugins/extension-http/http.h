@@ -32,7 +32,7 @@ struct job {
     struct ex *ex;         /* [http] who waits; both NULL: nobody any more */
     struct stream *stream; /* [http] */
     /* Asked; owned by the job, read on the loop. */
-    char *operation, *tenant, *lattice, *name, *type, *caller;
+    char *operation, *tenant, *lattice, *name, *type, *caller, *trace;
     struct text body;
     char *app, *kinds; /* JOB_EVENTS: filter, with lattice; NULL: any */
     trl_cursor cursor; /* ... from here; afterwards: to here */

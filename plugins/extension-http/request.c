@@ -261,7 +261,7 @@ static void add_caller(const struct ex *x, struct text *t) {
 static void call(struct ex *x) {
     struct job *j = job_new(x->in, JOB_CALL);
     struct text caller = {NULL, 0, 0};
-    const char *type = request_header(x, "Content-Type"), *tenant = param(x, "tenant");
+    const char *type = request_header(x, "Content-Type"), *tenant = param(x, "tenant"), *trace;
     if (x->route->body == BODY_NONE) {
         query_body(x, &j->body);
     } else {
@@ -274,6 +274,8 @@ static void call(struct ex *x) {
     }
     add_caller(x, &caller);
     j->caller = text_take(&caller);
+    trace = request_header(x, "traceparent");
+    j->trace = text_dup(trl_cstr(trace ? trace : ""));
     j->operation = text_dup(trl_cstr(x->operation));
     j->tenant = text_dup(trl_cstr(tenant ? tenant : ""));
     j->lattice = text_dup(trl_cstr(x->parts.lattice));

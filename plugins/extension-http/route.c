@@ -25,6 +25,8 @@ static const struct route_param log_params[] = {
     {"cursor", 's', "what came after an earlier answer"},
     {"unit", 's', "only of this unit"},
     {NULL, 0, NULL}};
+static const struct route_param trace_params[] = {{"trace", 's', "this one: 32 hex digits"},
+                                                  {NULL, 0, NULL}};
 static const struct route_param audit_params[] = {
     {"limit", 'u', "the newest so many"},
     {"verdict", 's', "only of this verdict"},
@@ -63,6 +65,8 @@ const struct route routes[] = {
      "What deploying a stored version would do"},
     {"GET", L "/apps/{name}/events", DOES_CALL, "events.list", BODY_NONE, event_params,
      "Events and commands of the application, oldest first"},
+    {"GET", L "/apps/{name}/trace", DOES_CALL, "trace.get", BODY_NONE, trace_params,
+     "What the last deployment did, as spans; or another trace"},
     {"GET", L "/apps/{name}/logs", DOES_CALL, "app.logs", BODY_NONE, log_params,
      "What its instances print, oldest first; where the driver keeps logs"},
     {"GET", L "/apps/{name}/top", DOES_CALL, "app.top", BODY_NONE, NULL,

@@ -140,7 +140,7 @@ static inline struct got deploy(struct fix *f, struct side *s, str version) {
 
 static inline struct got del(struct fix *f, struct side *s, str version) {
     struct got g = {0};
-    catalog_delete(s->c, T, L, STR("shop"), version, on_done, &g);
+    catalog_delete(s->c, T, L, STR("shop"), version, NULL, on_done, &g);
     loop_advance(f->store.loop, 1);
     assert_int_equal(g.n, 1);
     return g;

@@ -88,7 +88,7 @@ static void test_unreadable_head(void **state) {
     assert_int_equal(deploy(&f, &f.a, STR_NONE).r.code, CATALOG_STORAGE);
     assert_int_equal(del(&f, &f.a, STR_NONE).r.code, CATALOG_OK);
     assert_int_equal(put(&f, &f.a, "v1").r.code, CATALOG_OK);
-    catalog_undeploy(f.a.c, T, L, STR("other"), on_done, &g);
+    catalog_undeploy(f.a.c, T, L, STR("other"), NULL, on_done, &g);
     loop_advance(f.store.loop, 1);
     assert_int_equal(g.r.code, CATALOG_STORAGE);
     teardown(&f);

@@ -232,15 +232,33 @@ static void test_version_record(void **state) {
     buf_finish(&b);
 }
 
+/* The trace of the call that changed the head last, through its JSON; old records have none. */
+static void test_trace_of_the_call(void **state) {
+    (void)state;
+    struct fix f = {0};
+    struct trace_ctx t;
+    trace_parse(STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &t);
+    put(&f, "v1", "h1", false);
+    assert_false(trace_known(&f.h->app.trace));
+    apply(&f, (struct change){.kind = CHANGE_DEPLOY, .trace = t});
+    assert_true(f.h->app.trace.lo == t.lo && f.h->app.trace.span == t.span);
+    put(&f, "v2", "h2", false);
+    assert_true(f.h->app.trace.lo == t.lo);
+    t.lo++;
+    apply(&f, (struct change){.kind = CHANGE_UNDEPLOY, .trace = t});
+    assert_true(f.h->app.trace.lo == t.lo);
+    deploy(&f, "v2"); /* a call that told none */
+    assert_false(trace_known(&f.h->app.trace));
+    head_destroy(f.h);
+    buf_finish(&f.text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_deploy_and_take_down),
-        cmocka_unit_test(test_put_while_deleting),
-        cmocka_unit_test(test_undeploy),
-        cmocka_unit_test(test_refresh),
-        cmocka_unit_test(test_history_is_bounded),
-        cmocka_unit_test(test_damaged_heads),
+        cmocka_unit_test(test_versions),           cmocka_unit_test(test_deploy_and_take_down),
+        cmocka_unit_test(test_trace_of_the_call),  cmocka_unit_test(test_put_while_deleting),
+        cmocka_unit_test(test_undeploy),           cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_history_is_bounded), cmocka_unit_test(test_damaged_heads),
         cmocka_unit_test(test_version_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

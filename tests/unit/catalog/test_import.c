@@ -105,7 +105,7 @@ static void test_only_once(void **state) {
     setup(&f);
     seed_all(&f);
     import(&f, false);
-    catalog_delete(f.c, T, L, STR("site"), STR_NONE, on_write, NULL);
+    catalog_delete(f.c, T, L, STR("site"), STR_NONE, NULL, on_write, NULL);
     loop_advance(f.store.loop, 1);
     import(&f, false);
     assert_int_equal(f.r.apps, 0);

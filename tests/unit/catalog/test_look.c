@@ -22,7 +22,7 @@ static struct got look(struct fix *f, struct side *s) {
 
 static struct got undeploy(struct fix *f, struct side *s) {
     struct got g = {0};
-    catalog_undeploy(s->c, T, L, STR("shop"), on_done, &g);
+    catalog_undeploy(s->c, T, L, STR("shop"), NULL, on_done, &g);
     loop_advance(f->store.loop, 1);
     assert_int_equal(g.n, 1);
     return g;

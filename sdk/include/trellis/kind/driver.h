@@ -108,6 +108,7 @@ typedef struct trl_report {
     const void *entries; /* trl_running */
     uint32_t n_entries;
     uint32_t reserved;
+    trl_str traceparent; /* W3C trace context of the message that told it; or empty */
 } trl_report;
 
 #define TRL_CONFIG_ABSENT 1u /* known not to be there */

@@ -42,6 +42,7 @@ typedef struct trl_api_call {
     trl_str body, content_type;  /* content_type empty: unknown */
     trl_str caller;              /* JSON object: who asks, from where. Told with every change (event
                                     "audit"): no secrets. Empty: the extension itself */
+    trl_str traceparent;         /* W3C trace context the caller is in; empty: none */
 } trl_api_call;
 
 typedef struct trl_host_api_v1 {
