@@ -185,6 +185,7 @@ static uint64_t events_read_fn(void *ctx, trl_cursor *at, uint32_t max,
     for (; max && at->seq < c->newest; max--) {
         trl_event e = {.struct_size = sizeof(e),
                        .seq = ++at->seq,
+                       .wall_ms = 4102444800000, /* 2100 */
                        .tenant = STR("_"),
                        .lattice = STR("default"),
                        .app = STR(""),

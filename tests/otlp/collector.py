@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A collector of OTLP over HTTP that keeps what it gets, and misbehaves when it is told to."""
+import functools
 import gzip
 import json
 import socket
@@ -23,9 +24,12 @@ class Request:
     def __init__(self, path, headers, body):
         self.path, self.headers, self.wire = path, headers, body
         self.body = gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
-        self.json = json.loads(self.body)
         self.signal = PATHS[path]
         self.taken = False
+
+    @functools.cached_property
+    def json(self):
+        return json.loads(self.body)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -70,7 +74,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Collector:
-    """rule(request) -> {}: what to do instead of taking it."""
+    """rule(request) -> {}: what to do instead of taking it; {"forget": True}: takes it, keeps
+    nothing of it."""
 
     def __init__(self, rule=None, port=0, tls=None, base=""):
         self.rule, self.base = rule, base
@@ -101,7 +106,8 @@ class Collector:
         with self.changed:
             rule = (self.rule and self.rule(r)) or {}
             r.taken = not rule or rule.get("taken", False)
-            self.requests.append(r)
+            if not rule.get("forget"):
+                self.requests.append(r)
             self.changed.notify_all()
             return rule
 

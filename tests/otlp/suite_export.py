@@ -2,9 +2,10 @@
 """What the extension otlp exports, against what Trellis tells otherwise."""
 import os
 import re
+import subprocess
 import tempfile
 
-from collector import (Collector, attributes, decode, metrics_of, resource, value)
+from collector import (Collector, attributes, decode, metrics_of, resource, spread, value)
 import rig
 from rig import Trellis
 
@@ -254,3 +255,25 @@ def test_log_lines():
                 assert x["severityNumber"] == severities[part[1]], (line, x)
                 found += 1
         assert found >= 5, (lines, t.log)
+
+
+def test_odd_things_by_the_published_definitions():
+    """A made-up core tells what no real one does: bytes that are no UTF-8, types of the future."""
+    suite = os.path.join(rig.build, "tests", "otlp", "plugin_otlp_suite")
+    if not os.path.exists(suite):
+        raise rig.Skip("plugin_otlp_suite is not built")
+    def few(r):  # spans; logs and events, which come in any order; points
+        words = [w for w in (b"some_kind", b"severity", b"some_span", b"dataPoints") if w in r.body]
+        have = [x for x in c.of(r.signal) if words[0] in x.body]
+        return {"forget": True} if len(have) > 3 else None
+    with Collector(few) as c:
+        p = subprocess.run([suite], env=dict(os.environ, OTLP_TEST_PORT=str(c.port)),
+                           capture_output=True, text=True, timeout=300)
+        assert p.returncode == 0, p.stdout + p.stderr
+        some = c.requests
+        assert {r.signal for r in some} == {"traces", "metrics", "logs"}
+        assert len(decode(some)) == len(some)
+        records = [x for r in some if r.signal == "logs"
+                   for x in spread(r, "resourceLogs", "scopeLogs", "logRecords")]
+        bodies = {value(x["body"]) for x in records}
+        assert bodies == {"some_kind", "\ufffd"}, bodies
