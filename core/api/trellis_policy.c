@@ -18,6 +18,14 @@ static void write_points(struct jw *w, const char *key, uint32_t bits) {
     jw_end_array(w);
 }
 
+static uint64_t longest_ms(const struct policy_backend *b) {
+    int64_t ns = 0;
+    for (uint32_t i = 0; i < TRL_POINTS; i++) {
+        ns = b->points & (1u << i) && b->timeout_ns[i] > ns ? b->timeout_ns[i] : ns;
+    }
+    return (uint64_t)(ns / 1000000);
+}
+
 static void write_backend(void *arg, const struct policy_backend *b, bool watches) {
     struct jw *w = arg;
     jw_object(w);
@@ -25,7 +33,7 @@ static void write_backend(void *arg, const struct policy_backend *b, bool watche
     jw_kv(w, "plugin", str_c(plug_inst_component(b->in)->name));
     write_points(w, "points", b->points);
     write_points(w, "allow_on_error", b->open & b->points);
-    jw_kv_u64(w, "timeout_ms", (uint64_t)(b->timeout_ns / 1000000));
+    jw_kv_u64(w, "timeout_ms", longest_ms(b));
     jw_kv_bool(w, "watched", watches);
     jw_end_object(w);
 }

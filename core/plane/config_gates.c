@@ -156,7 +156,9 @@ static void take_entry(struct chains *c, const struct node *entry, str where, ui
     struct policy_choice *p = find_or_add(c, name, &plugin);
     p->points |= points;
     p->open = open ? p->open | points : p->open & ~points; /* a point's own word, after `all` */
-    p->timeout_ms = timeout_ms ? timeout_ms : p->timeout_ms;
+    for (uint32_t point = 0; timeout_ms && point < TRL_POINTS; point++) {
+        p->timeout_ms[point] = points & (1u << point) ? timeout_ms : p->timeout_ms[point];
+    }
 }
 
 static void take_policy(struct config_gates *g, struct arena *a, const struct node *policy,
@@ -281,8 +283,8 @@ static void write_policy(const struct config_gates *g, struct jw *w) {
                 jw_object(w);
                 write_rest(w, &p->plugin);
                 jw_kv(w, "on_error", p->open & (1u << point) ? STR("allow") : STR("deny"));
-                if (p->timeout_ms) {
-                    jw_kv_u64(w, "timeout_ms", p->timeout_ms);
+                if (p->timeout_ms[point]) {
+                    jw_kv_u64(w, "timeout_ms", p->timeout_ms[point]);
                 }
                 jw_end_object(w);
             }

@@ -6,6 +6,8 @@
 #define TRELLIS_PLANE_CONFIG_GATES_H
 
 #include "base/arena.h"
+#include <trellis/kind/policy.h>
+
 #include "codec/json.h"
 #include "model/finding.h"
 
@@ -17,10 +19,10 @@ struct plugin_choice {
 
 struct policy_choice { /* one backend; equal blocks at several points are one */
     struct plugin_choice plugin;
-    str name;            /* for people: its name under `backends`, else the plugin's */
-    uint32_t points;     /* bit n: in the chain of point n */
-    uint32_t open;       /* bit n: on_error: allow there */
-    uint64_t timeout_ms; /* 0: the default */
+    str name;                        /* for people: its name under `backends`, else the plugin's */
+    uint32_t points;                 /* bit n: in the chain of point n */
+    uint32_t open;                   /* bit n: on_error: allow there */
+    uint64_t timeout_ms[TRL_POINTS]; /* 0: the default */
 };
 
 struct secrets_choice {

@@ -48,8 +48,10 @@ static void make_policy(struct gates *g) {
         b[i] = (struct policy_backend){.in = g->at[i].in,
                                        .name = c->policies[i].name,
                                        .points = c->policies[i].points,
-                                       .open = c->policies[i].open,
-                                       .timeout_ns = (int64_t)c->policies[i].timeout_ms * 1000000};
+                                       .open = c->policies[i].open};
+        for (uint32_t point = 0; point < TRL_POINTS; point++) {
+            b[i].timeout_ns[point] = (int64_t)c->policies[i].timeout_ms[point] * 1000000;
+        }
     }
     struct audit_limits limits = {.age_ms = (int64_t)c->audit_days * 24 * 3600 * 1000,
                                   .bytes = c->audit_megabytes << 20};

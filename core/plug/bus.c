@@ -298,6 +298,14 @@ void bus_publish_cb(struct bus *b, const struct bus_msg *m, void (*done)(void *a
     small(b, BUS_PUBLISH, &msg, &(struct bus_small){.done = done, .arg = arg});
 }
 
+void bus_publish_forget(struct bus *b, const void *arg) {
+    for (struct bus_small *s = b->smalls; s; s = s->next) {
+        if (s->arg == arg) {
+            s->done = NULL;
+        }
+    }
+}
+
 static void on_no_info(void *arg) {
     struct bus_small s = *(struct bus_small *)arg;
     mem_free(arg);

@@ -27,6 +27,7 @@ void bus_publish(struct bus *b, const struct bus_msg *m);
 /* Told when the transport took it, or could not. */
 void bus_publish_cb(struct bus *b, const struct bus_msg *m, void (*done)(void *arg, trl_status st),
                     void *arg);
+void bus_publish_forget(struct bus *b, const void *arg); /* no callback with that arg any more */
 /* Exactly one callback; m is NULL unless st is TRL_OK. The pointer is dead after it. */
 struct bus_call *bus_request(struct bus *b, const struct bus_msg *m, int64_t timeout_ns,
                              void (*on_reply)(void *arg, trl_status st, const struct bus_msg *m),

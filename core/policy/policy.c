@@ -117,7 +117,10 @@ struct policy_chains *policy_create(const struct policy_env *env) {
         b->is = env->backends[i];
         b->name = str_dup(b->is.name);
         b->is.name = str_c(b->name);
-        b->is.timeout_ns = b->is.timeout_ns > 0 ? b->is.timeout_ns : TIMEOUT_NS;
+        for (uint32_t point = 0; point < TRL_POINTS; point++) {
+            int64_t *ns = &b->is.timeout_ns[point];
+            *ns = *ns > 0 ? *ns : TIMEOUT_NS;
+        }
         loop_timer_init(&b->rewatch, env->loop, start_watch, b);
         start_watch(b);
     }
@@ -303,8 +306,8 @@ static void call(struct policy_ask *a, struct backend *b, uint32_t from, uint32_
     *VEC_ADD(&a->parts) = part;
     a->waiting++;
     a->policy->counts.calls++;
-    part->call =
-        policy_decide_now(b->is.in, a->point, subjects, n, b->is.timeout_ns, on_verdicts, part);
+    part->call = policy_decide_now(b->is.in, a->point, subjects, n, b->is.timeout_ns[a->point],
+                                   on_verdicts, part);
 }
 
 static struct policy_about copy_about(struct arena *a, const struct policy_about *about) {

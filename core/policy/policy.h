@@ -7,6 +7,8 @@
 #ifndef TRELLIS_POLICY_POLICY_H
 #define TRELLIS_POLICY_POLICY_H
 
+#include <trellis/kind/policy.h>
+
 #include "base/log.h"
 #include "plug/plug.h"
 #include "policy/audit.h"
@@ -20,7 +22,7 @@ struct policy_backend {
     str name;             /* for reasons and the audit: "rules" */
     uint32_t points;      /* bit n: in the chain of point n */
     uint32_t open;        /* bit n: at point n it is done without when it fails (on_error: allow) */
-    int64_t timeout_ns;   /* of one call; <= 0: 2 s */
+    int64_t timeout_ns[TRL_POINTS]; /* of one call at that point; <= 0: 2 s */
 };
 
 struct policy_env {

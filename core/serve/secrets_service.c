@@ -35,6 +35,7 @@ struct getting { /* one request under way */
     char *reply_to;
     struct policy_ask *ask;
     struct secrets_call *call;
+    size_t sending; /* bytes of the answer that is on its way; 0: none */
 };
 
 struct secrets_service {
@@ -96,6 +97,8 @@ static size_t write_secret(char *to, const struct secret_found *f) {
     return put(to, at + n, ",\"binary_secret\":null}}");
 }
 
+static void on_sent(void *arg, trl_status st);
+
 /* Sealed from a key of its own, as the reference backend does. False: it cannot be sealed. */
 static bool reply_sealed(struct getting *g, const struct secret_found *f) {
     struct secrets_service *s = g->at->of;
@@ -117,7 +120,8 @@ static bool reply_sealed(struct getting *g, const struct secret_found *f) {
                             .n_headers = 1,
                             .body = str_n((const char *)box, n + XKEY_OVERHEAD)};
         if (ok) {
-            bus_publish(s->env.bus, &m);
+            g->sending = m.body.len;
+            bus_publish_cb(s->env.bus, &m, on_sent, g);
         }
         mem_free(box);
     }
@@ -137,6 +141,9 @@ static void getting_free(struct getting *g) {
     if (g->call) {
         secrets_cancel(g->call);
     }
+    if (g->sending) {
+        bus_publish_forget(g->at->of->env.bus, g);
+    }
     mem_free(g->reply_to);
     arena_finish(&g->arena);
     mem_free(g);
@@ -147,6 +154,25 @@ static void refuse(struct getting *g, enum secrets_error e, str why) {
     getting_free(g);
 }
 
+/* A message of the bus has an end, and a host that hears nothing waits in vain. */
+static void on_sent(void *arg, trl_status st) {
+    struct getting *g = arg;
+    size_t bytes = g->sending;
+    g->sending = 0;
+    if (st == TRL_OK) {
+        getting_free(g);
+        return;
+    }
+    str why = arena_printf(&g->arena,
+                           "the answer has %zu bytes, and the bus does not take it (%s): a secret "
+                           "that is no text takes up to four times its size; keep it in parts, or "
+                           "raise max_payload of the server",
+                           bytes, err_name(st));
+    log_warn(g->at->of->env.log, "secrets %.*s: %.*s for %s: %.*s", PSTR(g->at->backend->name),
+             PSTR(g->get.key), g->get.entity.sub, PSTR(why));
+    refuse(g, SECRETS_OTHER, why);
+}
+
 static void on_fetched(void *arg, trl_status st, const struct secret_found *found,
                        const trl_err *e) {
     struct getting *g = arg;
@@ -155,9 +181,7 @@ static void on_fetched(void *arg, trl_status st, const struct secret_found *foun
     if (st == TRL_OK) {
         bool sealed = reply_sealed(g, found);
         guarded_free(found->value);
-        if (sealed) {
-            getting_free(g);
-        } else {
+        if (!sealed) {
             refuse(g, SECRETS_ENCRYPTION, STR_NONE);
         }
         return;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Secrets that the key itself asks for: "missing", "denied", "invalid", "down" fail so, "bytes" is
- * no text, "hang" is open until it is cancelled; everything else is "value-of-KEY", version 7. It
- * keeps older versions in name only.
+ * no text, "big" is as large as a secret may be, "large" fits a message just so, "hang" is open
+ * until it is cancelled; everything else is "value-of-KEY", version 7. It keeps older versions in
+ * name only.
  */
 #include <stdlib.h>
 #include <trellis/trellis.h>
@@ -38,6 +39,15 @@ static void fetch(trl_inst *in, trl_op *op, const trl_secret_ref *ref) {
     memcpy(value + 9, ref->key.ptr, ref->key.len);
     s.value.ptr = value;
     s.value.len = 9 + ref->key.len;
+    if (trl_str_is(ref->key, "big") || trl_str_is(ref->key, "large")) {
+        size_t n = trl_str_is(ref->key, "big") ? TRL_SECRET_MAX_BYTES : 1040000;
+        char *many = malloc(n);
+        memset(many, 'x', n);
+        s.value = (trl_bytes){many, n};
+        in->secret->done(op, &s);
+        free(many);
+        return;
+    }
     if (trl_str_is(ref->key, "bytes")) {
         s.value.ptr = bytes;
         s.value.len = sizeof(bytes);

@@ -43,8 +43,25 @@ static void equal_blocks_are_one_backend(void **state) {
     assert_true(str_is(t.g.policies[0].plugin.name, "rules"));
     assert_true(str_is(t.g.policies[0].plugin.config, "{\"file\":\"r\"}"));
     assert_int_equal(t.g.policies[0].points, BIT(TRL_POINT_PUT) | BIT(TRL_POINT_DEPLOY));
-    assert_int_equal(t.g.policies[0].timeout_ms, 7);
+    assert_int_equal(t.g.policies[0].timeout_ms[TRL_POINT_DEPLOY], 7);
+    assert_int_equal(t.g.policies[0].timeout_ms[TRL_POINT_PUT], 0);
     assert_int_equal(t.g.policies[1].points, BIT(TRL_POINT_HOST));
+    drop(&t);
+}
+
+/* One backend may have more time at one point than at another. */
+static void patience_is_by_point(void **state) {
+    struct taken t;
+    (void)state;
+    take(&t, "{\"policy\":{\"backends\":{\"opa\":{\"plugin\":\"opa\",\"timeout_ms\":500}},"
+             "\"all\":[\"opa\"],\"put\":[{\"use\":\"opa\",\"timeout_ms\":4000}],"
+             "\"host\":[{\"use\":\"opa\",\"timeout_ms\":300}]}}");
+    assert_int_equal(t.f.n, 0);
+    assert_int_equal(t.g.n_policies, 1);
+    assert_int_equal(t.g.policies[0].timeout_ms[TRL_POINT_PUT], 4000);
+    assert_int_equal(t.g.policies[0].timeout_ms[TRL_POINT_DEPLOY], 500);
+    assert_int_equal(t.g.policies[0].timeout_ms[TRL_POINT_HOST], 300);
+    assert_int_equal(t.g.policies[0].timeout_ms[TRL_POINT_SECRET], 500);
     drop(&t);
 }
 
@@ -118,6 +135,7 @@ static void it_is_written_as_it_is_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_blocks_are_one_backend),
+        cmocka_unit_test(patience_is_by_point),
         cmocka_unit_test(a_point_has_the_last_word_about_failures),
         cmocka_unit_test(what_is_wrong_is_told_and_not_taken),
         cmocka_unit_test(it_is_written_as_it_is_read),

@@ -38,7 +38,10 @@ static void setup(struct fix *f, uint32_t n, uint32_t open, const char *second) 
     f->store = tk_open(f->store_tk, TRL_KIND_STORE, "memory", NULL, NULL, 0);
     f->kv = kv_create(f->store);
     f->audit = audit_create(tk_loop(f->store_tk), f->kv, NULL, &(struct audit_limits){0});
-    struct policy_backend b[2] = {{.name = STR("one"), .points = 63, .open = open},
+    struct policy_backend b[2] = {{.name = STR("one"),
+                                   .points = 63,
+                                   .open = open,
+                                   .timeout_ns = {[TRL_POINT_HOST] = 300 * TK_MS}},
                                   {.name = STR("two"), .points = 63, .open = open}};
     for (uint32_t i = 0; i < n; i++) {
         f->in[i] = tk_open(f->tk, TRL_KIND_POLICY, "policy-script", i ? second : NULL, NULL, 0);
@@ -124,6 +127,27 @@ static void a_failed_call_is_a_denial_unless_told_otherwise(void **state) {
         assert_int_equal(n.failures, ARRAY_LEN(broken));
         teardown(&f);
     }
+}
+
+/* Each point has its own patience: two seconds unless another is given. */
+static void a_slow_backend_is_given_up_by_point(void **state) {
+    struct policy_question q = {STR("hang"), STR("x")};
+    struct fix f;
+    (void)state;
+    setup(&f, 1, 0, NULL);
+    asked_n = 1;
+    policy_ask(f.p, TRL_POINT_HOST, &q, 1, &about, on_rulings, &f);
+    loop_advance(tk_loop(f.tk), 299 * TK_MS);
+    assert_int_equal(f.answers, 0);
+    loop_advance(tk_loop(f.tk), 2 * TK_MS);
+    assert_int_equal(f.answers, 1);
+    policy_ask(f.p, TRL_POINT_PUT, &q, 1, &about, on_rulings, &f);
+    loop_advance(tk_loop(f.tk), 1990 * TK_MS);
+    assert_int_equal(f.answers, 1);
+    loop_advance(tk_loop(f.tk), 20 * TK_MS);
+    assert_int_equal(f.answers, 2);
+    assert_int_equal(f.verdict[0], TRL_V_DENY);
+    teardown(&f);
 }
 
 static void known_rulings_cost_no_call(void **state) {
@@ -319,6 +343,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deny_overrides),
         cmocka_unit_test(a_failed_call_is_a_denial_unless_told_otherwise),
+        cmocka_unit_test(a_slow_backend_is_given_up_by_point),
         cmocka_unit_test(known_rulings_cost_no_call),
         cmocka_unit_test(changed_rules_void_what_was_known),
         cmocka_unit_test(a_backend_without_a_word_costs_nothing),
