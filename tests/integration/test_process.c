@@ -324,6 +324,83 @@ static void test_adoption(void **state) {
     nothing_left(x);
 }
 
+/* kill -9 of Trellis itself, again and again, in the middle of updates. */
+static void test_killed_rolls(void **state) {
+    struct plant *x = *state;
+    serve(x, "");
+    web_app(x, "1.yaml", EXAMPLE_WEB_1, "Hello", 2, "");
+    web_app(x, "2.yaml", EXAMPLE_WEB_2, "Hello", 2, "");
+    apply(x, "1.yaml");
+    ask_on(x);
+    for (int round = 0; round < 4; round++) {
+        const char *version = round % 2 ? "(version 1)" : "(version 2)";
+        char path[160];
+        snprintf(path, sizeof(path), "%s/%s", x->p.dir, round % 2 ? "1.yaml" : "2.yaml");
+        must(x, 0, "app", "apply", path, NULL);
+        if (round >= 2) {
+            WAIT(says(x, version), MS); /* the first new one serves */
+        }
+        proc_end(&x->serve, SIGKILL);
+        serve(x, "");
+        WAIT(status_has(x, "hello", "deployed") && place_processes(&x->p, "trellis-keeper") == 2 &&
+                 says(x, version),
+             MS);
+    }
+    none_failed(x);
+    nothing_left(x);
+}
+
+/* What is not ready is not deployed. */
+static void test_readiness(void **state) {
+    struct plant *x = *state;
+    char text[1024], path[160];
+    serve(x, "");
+    snprintf(text, sizeof(text),
+             "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: hello\n  "
+             "annotations: {}\nspec:\n"
+             "  components:\n    - name: web\n      type: component\n      properties:\n"
+             "        image: file://%s\n      traits:\n        - type: spreadscaler\n"
+             "          properties: { instances: 1 }\n        - type: process\n"
+             "          properties:\n            listen: \"unix:%s\"\n            health: { exec: "
+             "[/bin/sh, -c, test -f %s/well], interval_ms: 50, grace_ms: 600000 }\n",
+             EXAMPLE_WEB_1, x->web, x->p.dir);
+    assert_true(place_write(&x->p, "hello.yaml", text, 0600));
+    snprintf(path, sizeof(path), "%s/hello.yaml", x->p.dir);
+    must(x, 0, "app", "apply", path, NULL);
+    WAIT(pid_of(x) > 1 && shows(x, "top", "starting"), MS); /* it runs, and it serves */
+    assert_true(status_has(x, "hello", "0/1"));
+    assert_false(status_has(x, "hello", "deployed"));
+    assert_true(place_write(&x->p, "well", "", 0600));
+    WAIT(status_has(x, "hello", "deployed") && status_has(x, "hello", "1/1"), MS);
+    nothing_left(x);
+}
+
+/* A tail goes on with processes that come later. */
+static void test_tail(void **state) {
+    struct plant *x = *state;
+    struct proc tail = {.pid = 0};
+    const char *const argv[] = {TRELLIS_BINARY, "--socket", x->socket, "app",
+                                "logs",         "hello",    "-f",      NULL};
+    char *text = NULL;
+    serve(x, "");
+    web_app(x, "1.yaml", EXAMPLE_WEB_1, "Hello", 1, "");
+    web_app(x, "2.yaml", EXAMPLE_WEB_2, "Hello", 1, "");
+    apply(x, "1.yaml");
+    proc_start(&tail, argv);
+    assert_true(proc_wait(&tail, "web 1: serving", 1, MS));
+    apply(x, "2.yaml");
+    assert_true(proc_wait(&tail, "web 2: serving", 1, MS));
+    assert_int_equal(proc_count(&tail, "web 1: serving"), 1);
+    proc_end(&tail, SIGINT);
+    assert_int_equal(trellis(x, &text, "app", "logs", "hello", "--since=1h"), 0);
+    assert_non_null(strstr(text, "web 2: serving"));
+    free(text);
+    assert_int_equal(trellis(x, &text, "app", "logs", "hello", "--since=soon"), 2);
+    assert_non_null(strstr(text, "90s, 10m, 2h"));
+    free(text);
+    nothing_left(x);
+}
+
 static void test_ephemeral(void **state) {
     struct plant *x = *state;
     serve(x, "    unclaimed_ms: 300\n");
@@ -403,6 +480,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_sick, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_kills, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_adoption, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_rolls, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_readiness, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_tail, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_ephemeral, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_up, plant_setup, plant_teardown),
     };
