@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "place.h"
+#include "../../tools/outside.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,13 +32,6 @@ void place_make(struct place *p) {
     snprintf(p->state, sizeof(p->state), "%s/state", p->dir);
     mkdir(p->state, 0700);
     place_write(p, "state/host_id", PLACE_HOST "\n", 0600);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 /* Zombies have no command line: they do not count. */
@@ -97,7 +90,7 @@ int place_remove(struct place *p) {
     for (int i = 0; i < 1000 && (left = place_processes(p, "")) > 0; i++) {
         nanosleep(&(struct timespec){0, 10000000}, NULL);
     }
-    nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    outside_remove(p->dir);
     return left;
 }
 

@@ -3,6 +3,7 @@
  * Secrets of processes: where they are, who may read them, what a rotation does, what happens when
  * they cannot be had, and that nothing of them is left anywhere.
  */
+#include "../../tools/outside.h"
 #include "../../unit/cmocka_all.h"
 
 #include <dirent.h>
@@ -72,15 +73,10 @@ static bool none_left(struct rig *r, const void *arg) {
     return secret_files(arg) == 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
-    (void)st, (void)type, (void)f;
-    return remove(path);
-}
-
 static void end(struct bed *b) {
     finish(&b->r);
     assert_int_equal(secret_files(b), 0);
-    nftw(b->shm, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    outside_remove(b->shm);
 }
 
 static void refer(struct rig *r, int version) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
+#include "../../tools/outside.h"
 
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,27 +38,8 @@ void server_init(struct server *s) {
     }
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
-static void remove_tree(const char *path) {
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 const char *server_file(struct server *s, const char *name, const char *text) {
-    static char paths[4][128];
-    static int turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, sizeof(paths[0]), "%s/%s", s->dir, name);
-    if (text) {
-        FILE *f = fopen(path, "w");
-        if (!f || fputs(text, f) < 0 || fclose(f) != 0) {
-            abort();
-        }
-    }
-    return path;
+    return outside_file(s->dir, name, text);
 }
 
 const char *server_url(const struct server *s) {
@@ -82,19 +63,6 @@ static void write_conf(struct server *s, const char *conf) {
     }
     fputs(conf, f);
     fclose(f);
-}
-
-/* Reads the server's log to its end, so that it never blocks. */
-static void *drain(void *arg) {
-    FILE *f = arg;
-    char line[1024];
-    while (fgets(line, sizeof(line), f)) {
-        if (getenv("SERVER_LOG")) {
-            fputs(line, stderr);
-        }
-    }
-    fclose(f);
-    return NULL;
 }
 
 void server_start(struct server *s, const char *conf) {
@@ -134,7 +102,7 @@ void server_start(struct server *s, const char *conf) {
         fprintf(stderr, "nats-server does not start: %s\n", line);
         abort();
     }
-    if (pthread_create(&thread, NULL, drain, f) != 0) {
+    if (pthread_create(&thread, NULL, outside_drain, f) != 0) {
         abort();
     }
     pthread_detach(thread);
@@ -151,12 +119,12 @@ void server_kill(struct server *s) {
 void server_wipe(struct server *s) {
     char path[128];
     snprintf(path, sizeof(path), "%s/js", s->dir);
-    remove_tree(path);
+    outside_remove(path);
 }
 
 void server_end(struct server *s) {
     server_kill(s);
-    remove_tree(s->dir);
+    outside_remove(s->dir);
 }
 
 int run(const char *const argv[]) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
+#include "../../tools/outside.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,64 +46,14 @@ bool server_find(struct server *s) {
 }
 
 const char *server_file(struct server *s, const char *name, const char *text) {
-    static char paths[8][256];
-    static int turn;
-    char *path = paths[turn++ % 8];
-    snprintf(path, sizeof(paths[0]), "%s/%s", s->dir, name);
-    if (text) {
-        FILE *f = fopen(path, "w");
-        assert_non_null(f);
-        fputs(text, f);
-        fclose(f);
-    }
-    return path;
-}
-
-/* Is the inode one of the process's sockets? */
-static bool owns(pid_t pid, unsigned long inode) {
-    char dir[64], want[64], path[384], to[64];
-    bool found = false;
-    snprintf(dir, sizeof(dir), "/proc/%d/fd", (int)pid);
-    snprintf(want, sizeof(want), "socket:[%lu]", inode);
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    while (d && !found && (e = readdir(d))) {
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        ssize_t n = readlink(path, to, sizeof(to) - 1);
-        to[n > 0 ? n : 0] = '\0';
-        found = strcmp(to, want) == 0;
-    }
-    if (d) {
-        closedir(d);
-    }
-    return found;
-}
-
-/* The port the process listens on; 0: none yet. */
-static int listening(pid_t pid) {
-    char line[512];
-    unsigned port, state;
-    unsigned long inode;
-    int found = 0;
-    FILE *f = fopen("/proc/net/tcp", "r");
-    while (f && !found && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, " %*d: %*8[0-9A-F]:%x %*8[0-9A-F]:%*x %x %*s %*s %*s %*s %*s %lu", &port,
-                   &state, &inode) == 3 &&
-            state == 0x0a && owns(pid, inode)) {
-            found = (int)port;
-        }
-    }
-    if (f) {
-        fclose(f);
-    }
-    return found;
+    return outside_file(s->dir, name, text);
 }
 
 static bool is_up(struct server *s, const char *address) {
     if (address) {
         return access(address + strlen("unix://"), F_OK) == 0;
     }
-    s->port = listening(s->pid);
+    s->port = outside_port(s->pid, 0);
     return s->port != 0;
 }
 

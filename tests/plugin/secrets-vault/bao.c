@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bao.h"
+#include "../../tools/outside.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,77 +33,8 @@ int bao_present(void) {
     return there;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 const char *bao_file(struct bao *b, const char *name, const char *text) {
-    static char paths[4][160];
-    static int turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, sizeof(paths[0]), "%s/%s", b->dir, name);
-    if (text) {
-        FILE *f = fopen(path, "w");
-        if (!f || fputs(text, f) < 0 || fclose(f) != 0) {
-            abort();
-        }
-        chmod(path, 0600);
-    }
-    return path;
-}
-
-/* Does one of its descriptors refer to the socket with that inode? */
-static int owns(pid_t pid, const char *inode) {
-    char dir[64], path[400], target[64], want[64];
-    int found = 0;
-    snprintf(dir, sizeof(dir), "/proc/%d/fd", (int)pid);
-    snprintf(want, sizeof(want), "socket:[%s]", inode);
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && !found && (e = readdir(d));) {
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        ssize_t n = readlink(path, target, sizeof(target) - 1);
-        target[n > 0 ? n : 0] = '\0';
-        found = strcmp(target, want) == 0;
-    }
-    if (d) {
-        closedir(d);
-    }
-    return found;
-}
-
-/* The port it listens on besides the one for its cluster; 0: not yet. */
-static int find_port(pid_t pid, int cluster) {
-    char path[64], line[512];
-    int port = 0;
-    snprintf(path, sizeof(path), "/proc/%d/net/tcp", (int)pid);
-    FILE *f = fopen(path, "r");
-    while (f && !port && fgets(line, sizeof(line), f)) {
-        unsigned at, state;
-        char inode[32];
-        if (sscanf(line, " %*d: %*8x:%4x %*x:%*x %2x %*s %*s %*s %*d %*d %31s", &at, &state,
-                   inode) == 3 &&
-            state == 10 && (int)at != cluster && owns(pid, inode)) {
-            port = (int)at;
-        }
-    }
-    if (f) {
-        fclose(f);
-    }
-    return port;
-}
-
-/* Reads the server's output to its end, so that it never blocks. */
-static void *drain(void *arg) {
-    FILE *f = arg;
-    char line[1024];
-    while (fgets(line, sizeof(line), f)) {
-        if (getenv("SERVER_LOG")) {
-            fputs(line, stderr);
-        }
-    }
-    fclose(f);
-    return NULL;
+    return outside_file(b->dir, name, text);
 }
 
 static void spawn(struct bao *b, int out) {
@@ -147,13 +77,13 @@ void bao_start(struct bao *b, int tls) {
         }
         ready = strstr(line, "Root Token: root") != NULL;
     }
-    b->port = ready ? find_port(b->pid, cluster) : 0;
+    b->port = ready ? outside_port(b->pid, cluster) : 0;
     if (!b->port) {
         fprintf(stderr, "OpenBao does not start: %s\n", line);
         abort();
     }
     snprintf(b->address, sizeof(b->address), "http%s://127.0.0.1:%d", tls ? "s" : "", b->port);
-    if (pthread_create(&thread, NULL, drain, f) != 0) {
+    if (pthread_create(&thread, NULL, outside_drain, f) != 0) {
         abort();
     }
     pthread_detach(thread);
@@ -171,7 +101,7 @@ void bao_end(struct bao *b) {
         kill(b->pid, SIGKILL);
         waitpid(b->pid, NULL, 0);
         b->pid = 0;
-        nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        outside_remove(b->dir);
     }
 }
 

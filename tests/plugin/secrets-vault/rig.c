@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rig.h"
+#include "../../tools/outside.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,18 +65,7 @@ void rig_init(struct rig *r) {
 }
 
 const char *rig_file(struct rig *r, const char *name, const char *text) {
-    static char paths[4][160];
-    static int turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, sizeof(paths[0]), "%s/%s", r->dir, name);
-    if (text) {
-        FILE *f = fopen(path, "w");
-        if (!f || fputs(text, f) < 0 || fclose(f) != 0) {
-            abort();
-        }
-        chmod(path, 0600);
-    }
-    return path;
+    return outside_file(r->dir, name, text);
 }
 
 void rig_open(struct rig *r, const char *more) {
@@ -96,17 +85,12 @@ void rig_close(struct rig *r) {
     r->in = NULL;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 void rig_finish(struct rig *r) {
     if (r->in) {
         rig_close(r);
     }
     fake_http_destroy(r->http);
-    nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    outside_remove(r->dir);
     pthread_mutex_destroy(&r->lock);
     assert_int_equal(tk_destroy(r->tk), 0);
 }

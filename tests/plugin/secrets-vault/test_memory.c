@@ -6,7 +6,6 @@
  * the search does not find itself.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -20,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../tools/outside.h"
 #include "../../unit/cmocka_all.h"
 #include "../secrets/ask.h"
 #include "base/mem.h"
@@ -215,11 +215,6 @@ struct bed {
     pid_t pid;
 };
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static void make_certificate(struct bed *b) {
     char command[700];
     snprintf(command, sizeof(command),
@@ -270,7 +265,7 @@ static void bed_start(struct bed *b, int tls) {
 static void bed_end(struct bed *b) {
     kill(b->pid, SIGKILL);
     waitpid(b->pid, NULL, 0);
-    nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    outside_remove(b->dir);
 }
 
 struct got {

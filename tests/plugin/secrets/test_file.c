@@ -4,7 +4,6 @@
  * links, keys, damage, fields, versions over restarts.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../tools/outside.h"
 #include "../../unit/cmocka_all.h"
 #include "ask.h"
 #include "suite_secrets.h"
@@ -20,11 +20,6 @@ struct place {
     char dir[64];
     char config[512];
 };
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
 
 static int setup(void **state) {
     struct place *p = calloc(1, sizeof(*p));
@@ -37,7 +32,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct place *p = *state;
-    nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    outside_remove(p->dir);
     free(p);
     return 0;
 }

@@ -4,7 +4,6 @@
  * files opened on kernels without openat2; keys made by several at once.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../../plugins/common/jpull.h"
+#include "../../tools/outside.h"
 #include "../../unit/cmocka_all.h"
 #include "keyfile.h"
 #include "sjson.h"
@@ -162,11 +162,6 @@ static void test_values(void **state) {
     assert_false(sjson_encode("\xff", 1, text, &n));
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static int setup(void **state) {
     static char dir[64];
     snprintf(dir, sizeof(dir), "/tmp/trellis-parts-XXXXXX");
@@ -175,7 +170,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-    nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    outside_remove(*state);
     return 0;
 }
 
