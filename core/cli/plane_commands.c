@@ -8,10 +8,12 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/ephemeral.h"
 #include "cli/files.h"
 #include "cli/local_secrets.h"
 #include "cli/plane_config.h"
 #include "cli/serve.h"
+#include "cli/urls.h"
 #include "codec/json.h"
 #include "model/admit.h"
 #include "plane/socket.h"
@@ -42,8 +44,8 @@ static bool runs_files(const struct manifest *m) {
 }
 
 /* Every fault of the files, before anything starts. Standard input is read only once: later.
- * *processes: some of them run executables of this machine. */
-static int check_manifests(struct cli *c, bool *processes) {
+ * *processes: some of them run executables of this machine; urls: where these will answer. */
+static int check_manifests(struct cli *c, bool *processes, struct buf *urls) {
     int rc = EXIT_DONE;
     for (int i = 0; i < c->argc; i++) {
         struct buf text = BUF_INIT;
@@ -63,6 +65,7 @@ static int check_manifests(struct cli *c, bool *processes) {
                           f.errors == 1 ? "" : "s");
         }
         *processes |= runs_files(m);
+        urls_of(m, urls);
         mem_free(message);
         manifest_destroy(m);
         findings_finish(&f);
@@ -116,7 +119,7 @@ static void use_processes(struct cli *c, struct config *config, const char *stat
     config_set_string(config, &config->drivers[0], "on_stop",
                       cli_option(c, "keep") ? "keep" : "stop");
     if (cli_option(c, "ephemeral")) {
-        config_plugin_set(config, &config->drivers[0], "unclaimed_ms", STR("5000"));
+        config_plugin_set(config, &config->drivers[0], "unclaimed_ms", STR("2000"));
     }
     buf_finish(&dir);
 }
@@ -140,67 +143,125 @@ static char *use_http(struct cli *c, struct config *config, const char *socket) 
     return buf_take(&login);
 }
 
-static int up(struct cli *c) {
+/* What one up is made of. */
+struct setup {
     struct config config;
-    uint64_t hosts = 3;
-    bool processes = false;
-    const char *n = cli_option(c, "hosts"), *data = cli_option(c, "data");
-    if (n && (!str_u64(str_c(n), &hosts) || hosts > 10000)) {
+    uint64_t hosts;
+    bool processes;
+    char *socket, *login; /* owned; login: NULL without a dashboard */
+    struct buf dir, urls; /* dir: of the store */
+    struct ephemeral *ephemeral;
+};
+
+/* The places of all that is kept: under the user's state directory, or in one that goes with us. */
+static int set_places(struct cli *c, struct setup *u) {
+    const char *data = cli_option(c, "data");
+    struct err e = ERR_INIT;
+    int rc = EXIT_DONE;
+    u->socket =
+        c->connect.socket ? mem_strdup(c->connect.socket) : socket_default_path(c->connect.name);
+    u->config.socket = str_c(u->socket);
+    if (cli_option(c, "ephemeral")) {
+        struct buf login = BUF_INIT;
+        buf_addf(&login, "%s.login", u->socket);
+        const char *const paths[] = {u->socket, login.ptr};
+        rc = ephemeral_begin(paths, 2, &u->ephemeral, &e);
+        buf_finish(&login);
+        if (rc < 0) {
+            return cli_fail(EXIT_FAILED, "%s", e.msg);
+        }
+        buf_addf(&u->dir, "%s/store", ephemeral_dir(u->ephemeral));
+        return EXIT_DONE;
+    }
+    char *state = state_default_dir(), *here = getcwd(NULL, 0);
+    buf_addf(&u->dir, "%s%s%s/%s", data && *data != '/' && here ? here : "",
+             data && *data != '/' ? "/" : "", data ? data : state,
+             data ? "store" : c->connect.name);
+    free(here);
+    mem_free(state);
+    return rc;
+}
+
+static int check_options(struct cli *c, struct setup *u) {
+    static const char *const not_with[] = {"data", "keep", "config"};
+    const char *n = cli_option(c, "hosts");
+    if (n && (!str_u64(str_c(n), &u->hosts) || u->hosts > 10000)) {
         return cli_fail(EXIT_USAGE, "--hosts %s: a number up to 10000", n);
     }
-    config_defaults(&config);
-    config.log_level = cli_option(c, "verbose") ? TRL_LOG_INFO : TRL_LOG_WARN;
-    config.transport = (struct plugin_choice){STR("inproc"), STR("{}"), NULL};
-    config.store = (struct plugin_choice){cli_option(c, "memory") ? STR("memory") : STR("file"),
-                                          STR("{}"), NULL};
-    char *state = state_default_dir(), *socket = NULL;
-    struct buf dir = BUF_INIT;
-    buf_addf(&dir, "%s/%s", data ? data : state, data ? "store" : c->connect.name);
-    if (!cli_option(c, "memory")) {
-        config_set_string(&config, &config.store, "dir", dir.ptr);
+    if (n && cli_option(c, "processes")) {
+        return cli_fail(EXIT_USAGE, "--hosts and --processes: the hosts are either simulated, or "
+                                    "this machine");
     }
-    socket =
-        c->connect.socket ? mem_strdup(c->connect.socket) : socket_default_path(c->connect.name);
-    config.socket = str_c(socket);
-    int rc = check_manifests(c, &processes);
-    rc = rc ? rc : config_load(c, &config);
-    if (cli_option(c, "config")) {
-        processes = false; /* the file says which driver */
-    } else if (processes || cli_option(c, "processes")) {
-        processes = true;
-        use_processes(c, &config, dir.ptr);
+    for (size_t i = 0; cli_option(c, "ephemeral") && i < 3; i++) {
+        if (cli_option(c, not_with[i])) {
+            return cli_fail(EXIT_USAGE, "--ephemeral and --%s: it keeps nothing, nowhere",
+                            not_with[i]);
+        }
     }
-    if (rc == EXIT_DONE && str_is(config.store.name, "file") && !config.store.at) {
-        rc = make_data(dir.ptr);
+    return EXIT_DONE;
+}
+
+static int run_up(struct cli *c, struct setup *u) {
+    bool memory = cli_option(c, "memory") || u->ephemeral;
+    struct config *config = &u->config;
+    config->log_level = cli_option(c, "verbose") ? TRL_LOG_INFO : TRL_LOG_WARN;
+    config->transport = (struct plugin_choice){STR("inproc"), STR("{}"), NULL};
+    config->store = (struct plugin_choice){memory ? STR("memory") : STR("file"), STR("{}"), NULL};
+    if (!memory) {
+        config_set_string(config, &config->store, "dir", u->dir.ptr);
     }
-    if (rc == EXIT_DONE) {
-        config_add_dirs(c, &config);
-        char *login = use_http(c, &config, socket);
-        struct serve_options o = {.config = &config,
-                                  .login_file = login,
-                                  .sim_hosts = processes ? 0 : (uint32_t)hosts,
-                                  .sim_lattice = c->lattice,
-                                  .manifests = (const char *const *)c->argv,
-                                  .n_manifests = (uint32_t)c->argc,
-                                  .colour = c->colour,
-                                  .once = cli_option(c, "once") != NULL,
-                                  .always_up = true};
-        rc = serve_run(&o);
-        mem_free(login);
+    int rc = config_load(c, config);
+    if (rc == EXIT_DONE && str_is(config->store.name, "file") && !config->store.at) {
+        rc = make_data(u->dir.ptr);
     }
-    buf_finish(&dir);
-    mem_free(state);
-    mem_free(socket);
-    config_finish(&config);
+    if (rc != EXIT_DONE) {
+        return rc;
+    }
+    u->processes = !cli_option(c, "config") && !cli_option(c, "hosts") && /* the file says which */
+                   (u->processes || c->argc == 0 || cli_option(c, "processes"));
+    if (u->processes) {
+        use_processes(c, config, u->dir.ptr);
+    }
+    config_add_dirs(c, config);
+    u->login = use_http(c, config, u->socket);
+    struct serve_options o = {.config = config,
+                              .login_file = u->login,
+                              .urls = u->urls.ptr,
+                              .sim_hosts = u->processes ? 0 : (uint32_t)u->hosts,
+                              .sim_lattice = c->lattice,
+                              .manifests = (const char *const *)c->argv,
+                              .n_manifests = (uint32_t)c->argc,
+                              .colour = c->colour,
+                              .once = cli_option(c, "once") != NULL,
+                              .always_up = true};
+    return serve_run(&o);
+}
+
+static int up(struct cli *c) {
+    struct setup u = {.hosts = 3};
+    config_defaults(&u.config);
+    int rc = check_options(c, &u);
+    rc = rc ? rc : check_manifests(c, &u.processes, &u.urls);
+    rc = rc ? rc : set_places(c, &u);
+    rc = rc ? rc : run_up(c, &u);
+    ephemeral_end(u.ephemeral);
+    buf_finish(&u.dir);
+    buf_finish(&u.urls);
+    mem_free(u.login);
+    mem_free(u.socket);
+    config_finish(&u.config);
     return rc;
 }
 
 static const struct cli_opt for_up[] = {
-    {"hosts", 0, "N", false, "simulated hosts (default: 3)"},
+    {"hosts", 0, "N", false,
+     "simulated wasmCloud hosts (default: 3, when FILEs have other images than file://)"},
     {"processes", 0, NULL, false,
-     "this machine is the host (so it is anyway when a FILE has images file://)"},
-    {"keep", 0, NULL, false, "leave them running at the end, for the next `up` to take over"},
-    {"ephemeral", 0, NULL, false, "nothing outlives this command, however it ends"},
+     "this machine is the host (so it is when a FILE has images file://, and without a FILE)"},
+    {"keep", 0, NULL, false,
+     "leave the processes running at the end, for the next `up` to take over"},
+    {"ephemeral", 0, NULL, false,
+     "no process and no file of it outlives this command, however it ends"},
     {"data", 0, "DIR", false, "where the store lives (default: $XDG_STATE_HOME/trellis)"},
     {"memory", 0, NULL, false, "keep nothing"},
     {"once", 0, NULL, false,

@@ -18,6 +18,7 @@
 #include "plane/socket.h"
 
 #define FORCE_STOP_NS (20ll * 1000000000ll)
+#define N_SIGNALS     3
 
 struct server {
     const struct serve_options *o;
@@ -26,9 +27,9 @@ struct server {
     struct plane *plane;
     struct socket_server *socket;
     struct up *up;
-    uv_signal_t signals[2];
+    uv_signal_t signals[N_SIGNALS];
     struct loop_timer force;
-    bool log_json, colour, stopping, stopped;
+    bool log_json, colour, stopping, stopped, hangup;
     int rc;
 };
 
@@ -68,7 +69,7 @@ static void on_gone(void *arg) {
     struct server *s = arg;
     s->stopped = true;
     loop_timer_stop(&s->force);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_SIGNALS; i++) {
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     }
     loop_stop(s->loop);
@@ -109,6 +110,11 @@ static void on_force(void *arg) {
 
 static void on_signal(uv_signal_t *h, int signum) {
     struct server *s = h->data;
+    if (s->stopping && (signum == SIGHUP || s->hangup)) {
+        s->hangup = false; /* a terminal that closes tells several times */
+        return;
+    }
+    s->hangup = signum == SIGHUP;
     if (s->stopping) {
         log_warn(&s->log, "again %s: ending now", strsignal(signum));
         _exit(EXIT_FAILED);
@@ -158,8 +164,21 @@ static int open_socket(struct server *s) {
     return rc;
 }
 
+static void listen_to_signals(struct server *s) {
+    static const int numbers[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction hup;
+    bool nohup = sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < N_SIGNALS; i++) {
+        uv_signal_init(loop_uv(s->loop), &s->signals[i]);
+        s->signals[i].data = s;
+        if (numbers[i] != SIGHUP || !nohup) {
+            uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+        }
+    }
+}
+
 int serve_run(const struct serve_options *o) {
-    static const int numbers[2] = {SIGTERM, SIGINT};
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     struct server s = {.o = o, .log_json = o->config->log_json, .colour = isatty(STDERR_FILENO)};
@@ -167,12 +186,7 @@ int serve_run(const struct serve_options *o) {
     s.loop =
         loop_create_uv((uint64_t)t.tv_sec * 1000003u ^ (uint64_t)t.tv_nsec ^ (uint64_t)getpid());
     loop_timer_init(&s.force, s.loop, on_force, &s);
-    signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < 2; i++) {
-        uv_signal_init(loop_uv(s.loop), &s.signals[i]);
-        s.signals[i].data = &s;
-        uv_signal_start(&s.signals[i], on_signal, numbers[i]);
-    }
+    listen_to_signals(&s);
     struct plane_env env = {.loop = s.loop,
                             .log = &s.log,
                             .config = o->config,

@@ -16,11 +16,13 @@ struct serve_options {
     const char *const *manifests; /* files to deploy once it serves */
     uint32_t n_manifests;
     const char *login_file; /* has the URL of the dashboard; NULL: none */
+    const char *urls;       /* where what is deployed answers, a line each; may be empty */
     bool colour;
     bool always_up; /* `up`, also without hosts and files */
     bool once;      /* end when everything is deployed, or failed */
 };
-/* Blocks. Exit code. SIGTERM and SIGINT finish acknowledged work. */
+/* Blocks. Exit code. SIGTERM, SIGINT and SIGHUP (a terminal that goes; unless it is ignored)
+ * finish acknowledged work. */
 int serve_run(const struct serve_options *o);
 
 #endif

@@ -70,7 +70,10 @@ static void ask(struct up *u, struct up_app *x) {
 
 static void deployed(struct up *u) {
     if (u->apps.n && !u->o->once) {
-        printf("\nDeployed. Ask it from a second terminal:  trellis app list\nCtrl-C stops it.\n");
+        bool urls = u->o->urls && *u->o->urls;
+        printf(
+            "\nDeployed.%s%s\nMore from a second terminal:  trellis app list\nCtrl-C stops it.\n",
+            urls ? " It answers:\n" : "", urls ? u->o->urls : "");
         fflush(stdout);
     }
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2094 # run.sh sets them; no file is read and written at once
 # SPDX-License-Identifier: Apache-2.0
 # Applications and hosts of a real control plane with three simulated hosts.
-cp "$root/docs/examples/hello.yaml" hello.yaml
+cp "$root/docs/examples/wasm/hello.yaml" hello.yaml
 sed 's/instances: 3/instances: 5/; s/web:1.0.0/web:1.1.0/' hello.yaml >hello2.yaml
 cat >bad.yaml <<'YAML'
 apiVersion: core.oam.dev/v1beta1

@@ -4,7 +4,7 @@
 trellis help --manual >cli.md
 diff -u "$root/docs/cli.md" cli.md >&2 ||
     fail "docs/cli.md is not what the program says: trellis help --manual > docs/cli.md"
-for file in "$root"/docs/examples/*.yaml; do
+for file in "$root"/docs/examples/*.yaml "$root"/docs/examples/wasm/*.yaml; do
     if grep -q '^kind: Application' "$file"; then
         expect 0 trellis app validate "$file"
     else

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What cannot work says so in a line, with what to do, and ends.
 printf 'apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata: {name: x}\nspec:\n  components:\n    - name: a\n      type: nope\n' >bad.yaml
-hello=$root/docs/examples/hello.yaml
+hello=$root/docs/examples/wasm/hello.yaml
 expect 0 trellis up --once --memory "$hello"
 show trellis up --memory bad.yaml
 show trellis up --once --memory bad.yaml "$hello"

@@ -33,8 +33,8 @@ expect 2 trellis app
 show trellis app list --socket "$work/none.sock"
 expect 3 trellis --socket "$work/none.sock" -o json app list
 expect 3 trellis app --socket="$work/none.sock" list -o yaml
-expect 3 trellis app apply --socket "$work/none.sock" --wait "$root/docs/examples/hello.yaml"
-expect 3 trellis app apply "$root/docs/examples/hello.yaml" --wait=30 --socket "$work/none.sock"
+expect 3 trellis app apply --socket "$work/none.sock" --wait "$root/docs/examples/wasm/hello.yaml"
+expect 3 trellis app apply "$root/docs/examples/wasm/hello.yaml" --wait=30 --socket "$work/none.sock"
 expect 3 trellis app events -f --socket "$work/none.sock"
 expect 3 trellis app get hello --version=v1 --socket "$work/none.sock"
 expect 3 trellis app get hello --version v1 --socket "$work/none.sock"

@@ -9,7 +9,7 @@ writer() { # round, writer
     local n=0 app="app-$2"
     while :; do
         n=$((n + 1))
-        sed "s/name: hello\$/name: $app/; s/web:1.0.0/web:$1.$2.$n/" "$root/docs/examples/hello.yaml" >"put-$2.yaml"
+        sed "s/name: hello\$/name: $app/; s/web:1.0.0/web:$1.$2.$n/" "$root/docs/examples/wasm/hello.yaml" >"put-$2.yaml"
         version=$(timeout 20 "$program" app put "put-$2.yaml" -o json 2>/dev/null |
             sed -n 's/.*"version": "\(.*\)".*/\1/p')
         [ -n "$version" ] || return

@@ -72,12 +72,12 @@ rules:
 YAML
 printf 'policy:\n  all: [{plugin: rules, file: %s/live.yaml, poll_ms: 20}]\n' "$work" >up.yaml
 printf 'transport: {plugin: inproc}\nstore: {plugin: memory}\n' >>up.yaml
-sed 's#registry.example/#registry.good/#' "$root/docs/examples/hello.yaml" >good.yaml
+sed 's#registry.example/#registry.good/#' "$root/docs/examples/wasm/hello.yaml" >good.yaml
 denied() { trellis app status hello | grep -q 'denied by policy: not our image'; }
 start_up -c up.yaml --hosts 2 || exit 1
-trellis app apply "$root/docs/examples/hello.yaml" >out 2>&1
+trellis app apply "$root/docs/examples/wasm/hello.yaml" >out 2>&1
 [ $? -eq 6 ] || { fail "a denied manifest is not refused with 6"; cat out >&2; }
-grep -q "hello.yaml:9:7: error: not our image: unit 'web'.*live.yaml:2.*push it" out || { fail "place, rule or remedy is missing"; cat out >&2; }
+grep -q "hello.yaml:12:7: error: not our image: unit 'web'.*live.yaml:2.*push it" out || { fail "place, rule or remedy is missing"; cat out >&2; }
 expect 1 trellis app get hello
 expect 0 trellis app apply good.yaml --wait
 sed 's/registry.good/other.good/' live.yaml >live.new && mv live.new live.yaml

@@ -174,7 +174,7 @@ const struct node *site_model(struct site *s, const char *op, const char *body,
 
 void site_put_hello(struct site *s) {
     char text[8192];
-    FILE *f = fopen(TRELLIS_SOURCE_DIR "/docs/examples/hello.yaml", "r");
+    FILE *f = fopen(TRELLIS_SOURCE_DIR "/docs/examples/wasm/hello.yaml", "r");
     assert_non_null(f);
     size_t n = fread(text, 1, sizeof(text) - 1, f);
     text[n] = '\0';

@@ -44,7 +44,7 @@ void site_tap(struct site *s);                            /* counts from now */
 const struct node *site_ask(struct site *s, const char *subject, const char *body);
 /* wadm.api.default.model.<op>; fails the test unless the result is as given. */
 const struct node *site_model(struct site *s, const char *op, const char *body, const char *result);
-void site_put_hello(struct site *s);                             /* docs/examples/hello.yaml */
+void site_put_hello(struct site *s);                             /* docs/examples/wasm/hello.yaml */
 bool site_is(struct site *s, const char *app, const char *type); /* wadm.status says so */
 uint32_t site_hosts(struct site *s, uint32_t *ret_instances);    /* as host.list says */
 /* The last message of a subject in a stream, or message seq; NULL: none. Parsed. */

@@ -465,12 +465,13 @@ static void test_up(void **state) {
     int pid = pid_of(x);
     assert_int_equal(proc_end(&x->serve, SIGINT), 0);
     assert_true(shop_is_open(x)); /* nobody manages it, and it serves */
-    up(x, "--ephemeral");
+    up(x, "--keep");              /* takes them over */
     assert_true(shop_is_open(x) && kill(pid, 0) == 0);
-    must(x, 0, "app", "undeploy", "hello", "--wait");
-    must(x, 0, "app", "deploy", "hello", "--wait"); /* started by this one: ephemeral */
-    assert_true(shop_is_open(x));
     proc_end(&x->serve, SIGKILL);
+    assert_true(shop_is_open(x));
+    up(x, NULL);
+    assert_true(shop_is_open(x) && kill(pid, 0) == 0);
+    assert_int_equal(proc_end(&x->serve, SIGINT), 0);
     WAIT(place_processes(&x->p, "") == 0, MS);
 }
 
