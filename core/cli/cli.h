@@ -73,7 +73,7 @@ extern const struct command cli_app_commands[];
 extern const struct command cli_host_commands[];
 extern const struct command cli_plane_commands[]; /* serve, up, sim */
 extern const struct command cli_agent_commands[];
-extern const struct command cli_tool_commands[];  /* plugin */
+extern const struct command cli_tool_commands[]; /* plugin */
 extern const struct command cli_config_commands[];
 extern const struct command cli_policy_commands[];
 extern const struct command cli_secret_commands[];

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "sim/image.h"
 #include "hostwire/wire.h"
+#include "sim/image.h"
 
 void world_enter(struct world *w, int64_t now_ns) {
     w->depth++;

@@ -5,8 +5,8 @@
 #ifndef TRELLIS_SIM_WORLD_PRIV_H
 #define TRELLIS_SIM_WORLD_PRIV_H
 
-#include "sim/agenda.h"
 #include "hostwire/hostid.h"
+#include "sim/agenda.h"
 #include "sim/world.h"
 
 struct unit { /* a running component */

@@ -21,7 +21,7 @@ void text_addv(struct text *t, trl_str s);
 __attribute__((format(printf, 2, 3))) void text_addf(struct text *t, const char *fmt, ...);
 /* s as a JSON string with its quotes; what is no UTF-8 becomes '?'. */
 void text_add_json(struct text *t, trl_str s);
-char *text_take(struct text *t);          /* owned; the buffer is empty afterwards */
+char *text_take(struct text *t); /* owned; the buffer is empty afterwards */
 void text_finish(struct text *t);
 
 #endif
