@@ -43,9 +43,9 @@ trl_status disk_create_log(struct disk *d, uint64_t gen, int *ret_fd, int *ret_n
     disk_path(d, path, "log", gen, "");
     d->out.len = 0;
     format_header_put(&d->out, &d->crc, &h);
-    fd = rc = io->open(io->ctx, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    fd = rc = io->open(io->ctx, tmp, O_WRONLY | O_CREAT | O_TRUNC);
     if (rc >= 0) {
-        rc = fsio_write_all(io, fd, d->out.ptr, d->out.len, &done);
+        rc = fsio_write_all(io, fd, d->out.ptr, d->out.len, 0, &done);
     }
     if (rc >= 0) {
         rc = io->sync(io->ctx, fd);
@@ -112,11 +112,39 @@ trl_status disk_open(struct disk *d, const struct fsio *io, const char *dir, int
     return st;
 }
 
+void disk_reserve(struct disk *d, size_t bytes) {
+    uint64_t from = d->zeros > d->log_bytes ? d->zeros : d->log_bytes;
+    trl_err err = {.struct_size = sizeof(err)};
+    size_t done;
+    char *zeros;
+    int rc;
+    if (!d->sync || d->dead.code || d->no_zeros || from - d->log_bytes >= bytes / 4) {
+        return;
+    }
+    zeros = x_zalloc(bytes);
+    d->no_zeros = fsio_write_all(d->io, d->log_fd, zeros, bytes, from, &done) < 0;
+    d->zeros = from + bytes; /* some of them, if that failed */
+    free(zeros);
+    rc = d->no_zeros ? 0 : d->io->sync(d->io->ctx, d->log_fd);
+    if (rc < 0) {
+        die(d, &err, "syncing", rc);
+    }
+}
+
+/* Or they stay: they do no harm. */
+static void cut_zeros(struct disk *d) {
+    if (d->zeros > d->log_bytes && !d->dead.code) {
+        d->io->truncate(d->io->ctx, d->log_fd, d->log_bytes);
+    }
+    d->zeros = 0;
+}
+
 void disk_close(struct disk *d) {
     if (d->log_fd >= 0) {
         if (!d->sync) {
             d->io->sync(d->io->ctx, d->log_fd);
         }
+        cut_zeros(d);
         d->io->close(d->io->ctx, d->log_fd);
     }
     if (d->lock_fd >= 0) {
@@ -128,6 +156,7 @@ void disk_close(struct disk *d) {
 
 /* A write that did not go through: cut the log back to where it was good. */
 static trl_status undo(struct disk *d, int rc, size_t wanted, trl_err *err) {
+    d->zeros = 0;
     int back = d->io->truncate(d->io->ctx, d->log_fd, d->log_bytes);
     if (back < 0 || !is_full(rc)) {
         return die(d, err, back < 0 ? "cutting back" : "writing", back < 0 ? back : rc);
@@ -158,7 +187,7 @@ trl_status disk_append(struct disk *d, const struct kvwrite *first, trl_err *err
         return TRL_OK;
     }
     format_frame_end(&d->out, &d->crc, 0, d->gen, d->revision + 1, count);
-    rc = fsio_write_all(d->io, d->log_fd, d->out.ptr, d->out.len, &done);
+    rc = fsio_write_all(d->io, d->log_fd, d->out.ptr, d->out.len, d->log_bytes, &done);
     if (rc < 0) {
         return undo(d, rc, d->out.len, err);
     }
@@ -200,24 +229,27 @@ trl_status disk_rotate(struct disk *d, trl_err *err) {
         }
         return st;
     }
+    cut_zeros(d);
     d->io->close(d->io->ctx, d->log_fd);
     d->log_fd = fd;
     d->gen++;
     d->old_bytes += d->log_bytes;
     d->log_bytes = FORMAT_HEADER;
+    d->no_zeros = 0;
     return TRL_OK;
 }
 
 /* One chunk of the snapshot; returns 0 or a negative errno. */
-static int snapshot_flush(const struct disk *d, int fd, struct out *o) {
+static int snapshot_flush(const struct disk *d, int fd, struct out *o, uint64_t *at) {
     size_t done;
-    int rc = fsio_write_all(d->io, fd, o->ptr, o->len, &done);
+    int rc = fsio_write_all(d->io, fd, o->ptr, o->len, *at, &done);
+    *at += o->len;
     o->len = 0;
     return rc;
 }
 
-static int snapshot_body(const struct disk *d, const struct disk_snapshot *s, int fd,
-                         struct out *o) {
+static int snapshot_body(const struct disk *d, const struct disk_snapshot *s, int fd, struct out *o,
+                         uint64_t *at) {
     size_t i = 0;
     while (i < s->n) {
         size_t first = i, start = format_frame_begin(o);
@@ -226,7 +258,7 @@ static int snapshot_body(const struct disk *d, const struct disk_snapshot *s, in
             format_entry_put(o, s->recs[i++]);
         }
         format_frame_end(o, &d->crc, start, s->gen, first, (uint32_t)(i - first));
-        rc = snapshot_flush(d, fd, o);
+        rc = snapshot_flush(d, fd, o, at);
         if (rc < 0) {
             return rc;
         }
@@ -235,7 +267,7 @@ static int snapshot_body(const struct disk *d, const struct disk_snapshot *s, in
         }
     }
     format_frame_end(o, &d->crc, format_frame_begin(o), s->gen, s->n, 0);
-    return snapshot_flush(d, fd, o);
+    return snapshot_flush(d, fd, o, at);
 }
 
 trl_status disk_snapshot(const struct disk *d, const struct disk_snapshot *s, trl_err *err) {
@@ -247,14 +279,15 @@ trl_status disk_snapshot(const struct disk *d, const struct disk_snapshot *s, tr
     const struct fsio *io = d->io;
     char tmp[DISK_PATH_MAX], path[DISK_PATH_MAX];
     struct out o = {NULL, 0, 0};
+    uint64_t at = 0;
     int rc, fd;
     disk_path(d, tmp, "snapshot", s->gen, ".tmp");
     disk_path(d, path, "snapshot", s->gen, "");
     format_header_put(&o, &d->crc, &h);
-    fd = rc = io->open(io->ctx, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    fd = rc = io->open(io->ctx, tmp, O_WRONLY | O_CREAT | O_TRUNC);
     if (rc >= 0) {
-        rc = snapshot_flush(d, fd, &o);
-        rc = rc < 0 ? rc : snapshot_body(d, s, fd, &o);
+        rc = snapshot_flush(d, fd, &o, &at);
+        rc = rc < 0 ? rc : snapshot_body(d, s, fd, &o, &at);
         rc = rc < 0 ? rc : io->sync(io->ctx, fd);
         io->close(io->ctx, fd);
     }

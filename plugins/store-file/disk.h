@@ -8,9 +8,9 @@
  *   snapshot.<g>    the whole state at the start of log.<g>
  *   *.tmp           unfinished files, removed at open
  *
- * Nothing is ever overwritten; a file gets its name once its contents are on the medium. What
- * counts is the newest snapshot and the logs from its number on. No threads in here: one caller at
- * a time, except disk_snapshot, which may run beside disk_append.
+ * Nothing but zeros is ever overwritten; a file gets its name once its contents are on the medium.
+ * What counts is the newest snapshot and the logs from its number on. No threads in here: one
+ * caller at a time, except disk_snapshot, which may run beside disk_append.
  */
 #ifndef STORE_FILE_DISK_H
 #define STORE_FILE_DISK_H
@@ -29,6 +29,8 @@ struct disk {
     int lock_fd, log_fd; /* -1: not open */
     uint64_t gen;        /* of the log that is appended to */
     uint64_t log_bytes;  /* its length, all of it good */
+    uint64_t zeros;      /* where the zeros behind it end, when there are any (disk_reserve) */
+    int no_zeros;        /* they cannot be had in this log */
     uint64_t old_bytes;  /* of the logs before it that are still needed */
     uint64_t revision;   /* last one in the log */
     struct out out;      /* scratch */
@@ -53,6 +55,11 @@ void disk_close(struct disk *d);
  * none counts; after TRL_E_UNAVAIL (no room) a later one may work, after TRL_E_INTERNAL none will.
  */
 trl_status disk_append(struct disk *d, const struct kvwrite *first, trl_err *err);
+
+/* Writes zeros behind the log when few are left, `bytes` of them: an append into those changes no
+ * size, so its sync is one write to the medium instead of two or more. Does nothing without sync,
+ * and gives up quietly when there is no room; a failed sync ends the store's writing. */
+void disk_reserve(struct disk *d, size_t bytes);
 
 /* Starts the next log, so that a snapshot of the present state can replace those before. */
 trl_status disk_rotate(struct disk *d, trl_err *err);

@@ -14,6 +14,7 @@
 #include "disk.h"
 
 #define GROUP_BYTES_MAX (8u << 20)
+#define RESERVE_BYTES   (256u << 10) /* written ahead of the log */
 
 /* EXIT tells the loop, QUIT does not: nobody is there any more. */
 enum job { JOB_NONE, JOB_OPEN, JOB_WRITE, JOB_EXIT, JOB_QUIT };
@@ -266,6 +267,7 @@ static void *writer_main(void *arg) {
             in->rotate = in->rotate && in->st == TRL_OK;
             in->rotate_st = in->rotate ? disk_rotate(&in->disk, &in->rotate_err) : TRL_OK;
             in->host->post(in->host->ctx, on_written, in);
+            disk_reserve(&in->disk, RESERVE_BYTES); /* nobody waits for it but a next write */
         } else {
             disk_close(&in->disk);
             if (job == JOB_EXIT) {

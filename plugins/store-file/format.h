@@ -6,8 +6,8 @@
  * Frame: head (28 bytes), entries, end mark (4 bytes). In a log a frame is one group commit; its
  *        entries have the revisions first, first + 1, ... In a snapshot a frame is some entries,
  *        `first` counts the entries before it, and a frame without entries is the end.
- * Each head is checked with the file's generation mixed in, so that a frame of another file is
- * none.
+ * Behind a log's last frame there may be zeros, written ahead. Each head is checked with the file's
+ * generation mixed in, so that a frame of another file is none.
  */
 #ifndef STORE_FILE_FORMAT_H
 #define STORE_FILE_FORMAT_H

@@ -21,8 +21,8 @@ static int real_open(void *ctx, const char *path, int flags) {
     return fd < 0 ? -errno : fd;
 }
 
-static int64_t real_write(void *ctx, int fd, const void *p, size_t n) {
-    ssize_t got = write(fd, p, n);
+static int64_t real_write(void *ctx, int fd, const void *p, size_t n, uint64_t offset) {
+    ssize_t got = pwrite(fd, p, n, (off_t)offset);
     (void)ctx;
     return got < 0 ? -errno : got;
 }
@@ -166,10 +166,11 @@ const struct fsio fsio_real = {
     .lock = real_lock,
 };
 
-int fsio_write_all(const struct fsio *io, int fd, const void *p, size_t n, size_t *done) {
+int fsio_write_all(const struct fsio *io, int fd, const void *p, size_t n, uint64_t offset,
+                   size_t *done) {
     *done = 0;
     while (*done < n) {
-        int64_t got = io->write(io->ctx, fd, (const char *)p + *done, n - *done);
+        int64_t got = io->write(io->ctx, fd, (const char *)p + *done, n - *done, offset + *done);
         if (got == -EINTR) {
             continue;
         }

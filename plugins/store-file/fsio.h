@@ -13,7 +13,7 @@ struct fsio {
     void *ctx;
     /* flags as open(2); O_CLOEXEC is added, new files get 0600. Returns the descriptor. */
     int (*open)(void *ctx, const char *path, int flags);
-    int64_t (*write)(void *ctx, int fd, const void *p, size_t n); /* at the end; may be short */
+    int64_t (*write)(void *ctx, int fd, const void *p, size_t n, uint64_t offset); /* or less */
     int64_t (*read)(void *ctx, int fd, void *p, size_t n, uint64_t offset);
     int64_t (*size)(void *ctx, int fd);
     int (*truncate)(void *ctx, int fd, uint64_t size);
@@ -33,7 +33,8 @@ extern const struct fsio fsio_real;
 
 /* All of it, in spite of interruptions and short counts. 0 or a negative errno; then *done bytes
  * went through. */
-int fsio_write_all(const struct fsio *io, int fd, const void *p, size_t n, size_t *done);
+int fsio_write_all(const struct fsio *io, int fd, const void *p, size_t n, uint64_t offset,
+                   size_t *done);
 /* The whole file. *ret is owned (malloc). */
 int fsio_read_all(const struct fsio *io, const char *path, char **ret, size_t *ret_len);
 

@@ -248,6 +248,14 @@ static trl_status log_tail(struct loader *l, const struct format_header *h, cons
     return TRL_OK;
 }
 
+/* Without the zeros that were written ahead. A frame ends with another byte. */
+static size_t used(const char *text, size_t len) {
+    while (len > FORMAT_HEADER && text[len - 1] == 0) {
+        len--;
+    }
+    return len;
+}
+
 /* *ret_len: how much of it is good. */
 static trl_status load_log(struct loader *l, uint64_t gen, int last, uint64_t *ret_len) {
     struct format_header h;
@@ -255,6 +263,7 @@ static trl_status load_log(struct loader *l, uint64_t gen, int last, uint64_t *r
     char *text = NULL;
     size_t len = 0, at = FORMAT_HEADER;
     trl_status st = read_file(l, "log", gen, &text, &len, &h);
+    len = st == TRL_OK ? used(text, len) : len;
     if (st == TRL_OK && h.revision != l->revision) {
         st = damaged(l, "log", gen, 0, "it does not follow what was before it");
     }
@@ -284,7 +293,7 @@ static trl_status reopen_log(struct loader *l, uint64_t gen, uint64_t good) {
     int64_t size = 0;
     int rc;
     disk_path(d, path, "log", gen, "");
-    d->log_fd = rc = io->open(io->ctx, path, O_WRONLY | O_APPEND);
+    d->log_fd = rc = io->open(io->ctx, path, O_WRONLY);
     if (rc >= 0) {
         size = io->size(io->ctx, d->log_fd);
         rc = size < 0 ? (int)size : 0;

@@ -148,6 +148,7 @@ trl_status life_step(struct life *l, trl_err *err) {
         kvwrite_free(w);
     }
     if (st == TRL_OK) {
+        disk_reserve(&l->disk, 5000);
         maybe_compact(l);
     }
     return st;

@@ -135,28 +135,43 @@ static uint64_t draw(uint64_t *seed) {
     return *seed >> 33;
 }
 
+static size_t common(const struct bytes *a, const struct bytes *b) {
+    size_t n = 0, max = a->n < b->n ? a->n : b->n;
+    while (n < max && a->p[n] == b->p[n]) {
+        n++;
+    }
+    return n;
+}
+
+/* These bytes never arrived: what the medium had there, behind its end zeros. */
+static void as_before(struct bytes *out, const struct bytes *durable, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        out->p[i] = i < durable->n ? durable->p[i] : 0;
+    }
+}
+
 static struct bytes survive(const struct inode *n, enum fakefs_model model, uint64_t *seed) {
     const struct bytes *c = &n->cur, *d = &n->durable;
-    int grown = c->n > d->n && (d->n == 0 || memcmp(c->p, d->p, d->n) == 0);
     struct bytes out;
-    if (model == FAKEFS_NOTHING || (model != FAKEFS_ALL && !grown)) {
+    if (model == FAKEFS_NOTHING || (model != FAKEFS_ALL && c->n < d->n)) {
         return draw(seed) % 2 || model == FAKEFS_NOTHING ? bytes_dup(d->p, d->n)
                                                          : bytes_dup(c->p, c->n);
     }
     out = bytes_dup(c->p, c->n);
     if (model == FAKEFS_TORN) {
-        size_t kept = d->n + (size_t)(draw(seed) % (c->n - d->n + 1));
-        if (draw(seed) % 2) { /* the size arrived, the data did not */
-            memset(out.p + kept, 0, c->n - kept);
+        size_t same = common(c, d), kept = same + (size_t)(draw(seed) % (c->n - same + 1));
+        if (draw(seed) % 2 || c->n == d->n) { /* the size arrived, the data did not */
+            as_before(&out, d, kept, c->n);
         } else {
-            out.n = kept;
+            out.n = kept > d->n ? kept : d->n;
+            as_before(&out, d, kept, out.n);
         }
     } else if (model == FAKEFS_REORDERED) {
-        for (size_t at = d->n; at < c->n;) {
+        for (size_t at = common(c, d); at < c->n;) {
             size_t end = (at / SECTOR + 1) * SECTOR;
             end = end < c->n ? end : c->n;
             if (draw(seed) % 2) {
-                memset(out.p + at, 0, end - at);
+                as_before(&out, d, at, end);
             }
             at = end;
         }
@@ -293,9 +308,10 @@ static int fake_open(void *ctx, const char *path, int flags) {
     return after(f, fd_new(f, rc));
 }
 
-static int64_t fake_write(void *ctx, int fd, const void *p, size_t n) {
+static int64_t fake_write(void *ctx, int fd, const void *p, size_t n, uint64_t offset) {
     struct fakefs *f = ctx;
     struct inode *i = inode_of(f, fd);
+    size_t end;
     int rc = before(f, 1);
     if (rc == -ENOSPC && n > 3) { /* some of it fits, then no more */
         n /= 2;
@@ -306,9 +322,11 @@ static int64_t fake_write(void *ctx, int fd, const void *p, size_t n) {
     } else if (rc > 0 && n > 1) {
         n = n / 3 + 1;
     }
-    i->cur.p = realloc(i->cur.p, i->cur.n + n + 1);
-    memcpy(i->cur.p + i->cur.n, p, n);
-    i->cur.n += n;
+    end = (size_t)offset + n > i->cur.n ? (size_t)offset + n : i->cur.n;
+    i->cur.p = realloc(i->cur.p, end + 1);
+    memset(i->cur.p + i->cur.n, 0, end - i->cur.n);
+    memcpy(i->cur.p + offset, p, n);
+    i->cur.n = end;
     after(f, 0);
     return (int64_t)n;
 }

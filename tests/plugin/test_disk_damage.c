@@ -140,6 +140,43 @@ static void test_damage_snapshot_and_log(void **state) {
     life_finish(&l);
 }
 
+/* A process that was killed leaves the zeros that it wrote ahead. What is before them is as safe as
+ * ever; of what is behind nobody was told. */
+static void test_damage_before_zeros(void **state) {
+    struct life l;
+    struct fakefs *fs;
+    char *data;
+    size_t len, opened = 0;
+    (void)state;
+    live(&l, 1 << 20, 3);
+    assert_true(l.disk.zeros > l.disk.log_bytes);
+    fs = fakefs_dup(l.fs);
+    data = fakefs_data(fs, "log.1", &len);
+    assert_int_equal(len, l.disk.zeros);
+    for (size_t at = 0; at < len; at++) {
+        char was = data[at];
+        struct fakefs *found;
+        struct life now;
+        struct disk_report rep;
+        trl_err err;
+        data[at] = (char)(was ^ 0x40);
+        found = fakefs_dup(fs);
+        data[at] = was;
+        if (reopen(&l, found, &now, &rep, &err) == TRL_OK) {
+            assert_true(at >= l.disk.log_bytes);
+            assert_int_equal(now.ix.revision, l.acked);
+            assert_null(life_compare(&now, &now.ix, now.ix.revision));
+            life_close(&now);
+            opened++;
+        }
+        fakefs_destroy(found);
+    }
+    assert_true(opened > 1000);
+    fakefs_destroy(fs);
+    life_close(&l);
+    life_finish(&l);
+}
+
 /* Two logs, as when the process died before the snapshot was written. */
 static void test_damage_two_logs(void **state) {
     (void)state;
@@ -275,6 +312,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc),
         cmocka_unit_test(test_damage_snapshot_and_log),
+        cmocka_unit_test(test_damage_before_zeros),
         cmocka_unit_test(test_damage_two_logs),
         cmocka_unit_test(test_damage_says_where),
         cmocka_unit_test(test_newer_format),
