@@ -2,7 +2,8 @@
  *
  * The proof of silence: secrets with unique bytes go through everything that a control plane does
  * with them. Afterwards they are looked for wherever they must not be: what it logged, what it
- * stored, what went over NATS, what its API told, a core file, and its memory.
+ * stored, what went over NATS, what its API told there and over HTTP (metrics and stream too), a
+ * core file, and its memory.
  */
 #include <signal.h>
 #include <sodium.h>
@@ -11,14 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../plugin/policy-opa/fake_http.h"
 #include "../sim/hostask.h"
 #include "../unit/cmocka_all.h"
 
 #include "base/mem.h"
 #include "leaks.h"
 #include "site.h"
+#include "web.h"
 
 #define VALUE_LEN 48
+#define TOKEN     "0123456789abcdef0123456789abcdef"
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #else
@@ -29,7 +33,12 @@ struct stage {
     struct site *s;
     struct leaks *leaks;
     char dir[512], config[512], file[VALUE_LEN + 1], rotated[VALUE_LEN + 1], kv[VALUE_LEN + 1],
-        env[VALUE_LEN + 1];
+        env[VALUE_LEN + 1], vault[VALUE_LEN + 1];
+    struct fake_http *vault_server;
+    _Atomic int mood; /* of the vault: enum mood */
+    unsigned port;    /* of the HTTP extension */
+    struct web_stream stream;
+    struct buf rest; /* all that HTTP said but for the stream */
     pthread_mutex_t lock;
     struct buf traffic;  /* every message that passed: subject, headers, bytes */
     natsConnection *tap; /* of its own */
@@ -42,6 +51,38 @@ static void invent(char out[VALUE_LEN + 1]) {
         out[i] = letters[randombytes_uniform(sizeof(letters) - 1)];
     }
     out[VALUE_LEN] = '\0';
+}
+
+/* What a vault says to a read: as it should, or the secret in an answer that is of no use. */
+enum mood { GOOD, CUT, NO_JSON, HUGE_ONE, SLOW, BROKEN, DENYING };
+
+static void vault_says(void *arg, struct fake_conn *c, const struct fake_req *r) {
+    static const char good[] = "{\"data\":{\"data\":{\"value\":\"%s\"},\"metadata\":{"
+                               "\"version\":3,\"deletion_time\":\"\",\"destroyed\":false}}}";
+    struct stage *g = arg;
+    struct buf b = BUF_INIT;
+    int mood = strstr(r->path, "/secret/data/") ? g->mood : DENYING;
+    buf_addf(&b, good, g->vault);
+    if (mood == HUGE_ONE) {
+        for (size_t i = 0; i < (5u << 20) / VALUE_LEN; i++) {
+            buf_addf(&b, "%s", g->vault);
+        }
+    }
+    if (mood == SLOW) {
+        fake_hold(c);
+    } else if (mood == BROKEN) { /* in the middle of the value */
+        fake_raw(c, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 41);
+        fake_raw(c, b.ptr, b.len / 2);
+        fake_close(c);
+    } else if (mood == DENYING) {
+        fake_json(c, 403, "{\"errors\":[\"permission denied\"]}");
+    } else {
+        fake_reply(c, 200, "", mood == NO_JSON ? g->vault : b.ptr,
+                   mood == NO_JSON ? VALUE_LEN
+                   : mood == CUT   ? b.len - 4
+                                   : b.len);
+    }
+    buf_finish(&b);
 }
 
 static void write_secret(const char *path, const char *text) {
@@ -90,8 +131,20 @@ static char *path_in(struct stage *g, const char *name) {
     return path[turn];
 }
 
+/* Where it listens stands in its log: the port is the kernel's choice. */
+static void find_port(struct stage *g) {
+    static const char word[] = "listening on http://127.0.0.1:";
+    struct proc *p = &g->s->serve[0];
+    assert_true(proc_wait(p, word, 1, SITE_MS));
+    pthread_mutex_lock(&p->lock);
+    g->port = (unsigned)strtoul(strstr(p->text, word) + sizeof(word) - 1, NULL, 10);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void setup_stage(struct stage *g, struct site *s) {
     struct buf config = BUF_INIT;
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[2 * sizeof(hash) + 1];
     memset(g, 0, sizeof(*g));
     g->s = s;
     pthread_mutex_init(&g->lock, NULL);
@@ -104,6 +157,9 @@ static void setup_stage(struct stage *g, struct site *s) {
     invent(g->rotated);
     invent(g->kv);
     invent(g->env);
+    invent(g->vault);
+    g->vault_server = fake_http_create(vault_says, g);
+    leaks_add(g->leaks, "the secret in the vault", g->vault);
     leaks_add(g->leaks, "the secret in the file", g->file);
     leaks_add(g->leaks, "the rotated secret", g->rotated);
     leaks_add(g->leaks, "the secret in NATS", g->kv);
@@ -111,7 +167,10 @@ static void setup_stage(struct stage *g, struct site *s) {
     write_secret(path_in(g, "secrets/db"), g->file);
     keygen(path_in(g, "transit.seed"));
     keygen(path_in(g, "rest.seed"));
+    write_secret(path_in(g, "vault-token"), "root\n");
     setenv("TRELLIS_SECRET_TOKEN", g->env, 1);
+    crypto_hash_sha256(hash, (const unsigned char *)TOKEN, sizeof(TOKEN) - 1);
+    sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
     buf_addf(&config,
              "transport: { plugin: nats, url: \"%s\" }\nstore: { plugin: nats-kv, url: \"%s\", "
              "bucket: silence }\n"
@@ -122,9 +181,14 @@ static void setup_stage(struct stage *g, struct site *s) {
              "  env: { plugin: env, unset: true }\n"
              "  kv: { plugin: nats-kv, name: kv, encryption_seed_file: %s/rest.seed, "
              "transit_seed_file: %s/transit.seed }\n"
+             "  vault: { plugin: vault, address: \"%s\", timeout_ms: 2000, auth: { token_file: "
+             "%s/vault-token } }\n"
+             "extensions:\n  - { plugin: http, listen: \"127.0.0.1:0\", tokens: [ { name: t, role: "
+             "admin, sha256: %s } ] }\n"
              "host_services:\n  secrets: { topic: wasmcloud.secrets, xkey_seed_file: "
              "%s/transit.seed }\n",
-             s->url, s->url, g->dir, g->dir, g->dir, g->dir);
+             s->url, s->url, g->dir, g->dir, g->dir, fake_http_url(g->vault_server), g->dir, hex,
+             g->dir);
     snprintf(g->config, sizeof(g->config), "%s", path_in(g, "trellis.yaml"));
     write_secret(g->config, config.ptr);
     assert_int_equal(natsConnection_ConnectTo(&g->tap, s->url), NATS_OK);
@@ -134,6 +198,8 @@ static void setup_stage(struct stage *g, struct site *s) {
     assert_true(proc_wait(&s->serve[0], "serving the API", 1, SITE_MS));
     WAIT(site_ask(s, "trellis.api._.server.info", ""), SITE_MS);
     unsetenv("TRELLIS_SECRET_TOKEN");
+    find_port(g);
+    assert_true(web_stream_open(&g->stream, g->port, TOKEN, "/api/v1/stream"));
     leaks_add(g->leaks, "the secret of the environment", g->env);
     buf_finish(&config);
 }
@@ -220,6 +286,7 @@ static void use_them(struct stage *g) {
     host_reads(g, "house", "db", g->file);
     host_reads(g, "kv", "prod/db", g->kv);
     host_reads(g, "env", "token", g->env);
+    host_reads(g, "vault", "db", g->vault);
 }
 
 static void fail_them(struct stage *g) {
@@ -231,6 +298,72 @@ static void fail_them(struct stage *g) {
     chmod(path_in(g, "secrets/db"), 0600);
     site_ask(g->s, "trellis.api.default.secret.check",
              "{\"backend\":\"kv\",\"key\":\"prod/db\",\"version\":\"99\"}");
+    for (int mood = CUT; mood <= DENYING; mood++) {
+        g->mood = mood;
+        host_reads(g, "vault", "db", NULL);
+        site_ask(g->s, "trellis.api.default.secret.check",
+                 "{\"backend\":\"vault\",\"key\":\"db\"}");
+    }
+    g->mood = GOOD;
+    host_reads(g, "vault", "db", g->vault);
+}
+
+#define D "/api/v1/lattices/default/"
+
+/* Metrics and a dump of all there is. */
+static void read_http(struct stage *g) {
+    static const char *const paths[] = {"/metrics",
+                                        "/readyz",
+                                        "/api/v1/server",
+                                        "/api/v1/lattices",
+                                        D "apps",
+                                        D "apps/shop",
+                                        D "apps/shop/status",
+                                        D "apps/shop/versions",
+                                        D "apps/shop/history",
+                                        D "apps/shop/events",
+                                        D "apps/shop/plan",
+                                        D "policy",
+                                        D "policy/log",
+                                        D "policy/log/shop",
+                                        D "secrets",
+                                        D "secrets/check?backend=house&key=db",
+                                        D "secrets/check?backend=env&key=token",
+                                        D "hosts?running=true",
+                                        D "events"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        int status = web_get(g->port, TOKEN, paths[i], &g->rest);
+        if (status != 200) {
+            fail_msg("%s: %d", paths[i], status);
+        }
+    }
+    assert_non_null(memmem(g->rest.ptr, g->rest.len, "trellis_", 8));
+    WAIT(web_stream_has(&g->stream, "secret_rotated"), SITE_MS);
+}
+
+/* As a crash would leave it. A sanitizer's shadow is too large for a file: there what of the memory
+ * would be in it is searched instead, as it is anyhow. */
+static unsigned in_core_file(struct stage *g) {
+    static const char gdb[] = "/usr/bin/gdb";
+    char pid[16], line[640], *text = NULL;
+    const char *core = path_in(g, "core");
+    const char *const argv[] = {gdb, "-nx", "-batch", "-p", pid, "-ex", line, NULL};
+    struct leaks *control = leaks_create();
+    if (SANITIZED || access(gdb, X_OK) != 0) {
+        print_message("no core file is made: %s\n", SANITIZED ? "sanitizer" : "no gdb");
+        leaks_destroy(control);
+        return 0;
+    }
+    snprintf(pid, sizeof(pid), "%d", (int)g->s->serve[0].pid);
+    snprintf(line, sizeof(line), "gcore %s", core);
+    assert_int_equal(proc_run(argv, SITE_MS, &text), 0);
+    free(text);
+    leaks_add(control, "the image of the app (as it should)", "reg.example/web:1");
+    assert_true(leaks_in_file(control, core) > 0);
+    unsigned found = leaks_in_file(g->leaks, core);
+    unlink(core);
+    leaks_destroy(control);
+    return found;
 }
 
 static void rotate(struct stage *g) {
@@ -260,6 +393,7 @@ static unsigned in_memory(struct stage *g) {
     leaks_add(released, "the secret in the file", g->file);
     leaks_add(released, "the rotated secret", g->rotated);
     leaks_add(released, "the secret in NATS", g->kv);
+    leaks_add(released, "the secret in the vault", g->vault);
     leaks_add(held, "the held secret of the environment (as it should)", g->env);
     unsigned found = leaks_in_process(released, pid, 0, &bytes);
     assert_true(bytes > 1000000);
@@ -284,7 +418,12 @@ static void nothing_is_told(void **state) {
     fail_them(&g);
     rotate(&g);
     dump_state(&g);
-    unsigned found = in_memory(&g);
+    read_http(&g);
+    unsigned found = in_memory(&g) + in_core_file(&g);
+    web_stream_close(&g.stream);
+    found +=
+        leaks_in_bytes(g.leaks, "what the event stream said", g.stream.text.ptr, g.stream.text.len);
+    found += leaks_in_bytes(g.leaks, "what HTTP said", g.rest.ptr, g.rest.len);
     pthread_mutex_lock(&s->serve[0].lock);
     found += leaks_in_bytes(g.leaks, "what was logged", s->serve[0].text, s->serve[0].len);
     assert_non_null(strstr(s->serve[0].text, "was rotated")); /* the log was on */
@@ -303,6 +442,9 @@ static void nothing_is_told(void **state) {
     natsConnection_Destroy(g.tap);
     leaks_destroy(g.leaks);
     buf_finish(&g.traffic);
+    buf_finish(&g.stream.text);
+    buf_finish(&g.rest);
+    fake_http_destroy(g.vault_server);
     snprintf(line, sizeof(line), "rm -rf %s", g.dir);
     assert_int_equal(system(line), 0);
 }
