@@ -199,7 +199,9 @@ static void begin(struct agent *a) {
     a->up = true;
     a->started_ns = loop_now_ns(a->env.loop);
     agent_listen(a);
-    agent_say_hello(a);
+    if (agent_is_clear(a)) {
+        agent_say_hello(a); /* who hears it forgets all that the host ran */
+    }
     on_beat(a); /* what was adopted is known at once */
     bus_watch_link(a->env.bus, on_link, a);
     a->env.on_ready(a->env.arg);

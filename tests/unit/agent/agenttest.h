@@ -44,9 +44,11 @@ struct rig {
     uint32_t from;    /* what was said before is settled */
     VEC(char *) acts; /* of the driver: "verb unit image xN [configs] body" */
     VEC(struct fake_done) held;
-    bool hold;          /* actions about units are kept in held; what they lead to is the test's */
-    const char *refuse; /* text of every action about a unit; NULL: none */
-    struct map broken;  /* images that do not start */
+    bool hold;           /* actions about units are kept in held; what they lead to is the test's */
+    bool runs_all;       /* whatever the image */
+    const char *refuse;  /* text of every action about a unit; NULL: none */
+    struct strs *labels; /* of the driver */
+    struct map broken;   /* images that do not start */
     struct map has_configs; /* name -> JSON: what the driver has from before */
     bool ready, asked_to_stop;
     const char *failed;
@@ -70,16 +72,17 @@ struct later { /* the driver's answer, in a turn of its own */
 
 static inline void rig_report(struct rig *g, uint32_t flags, const trl_running *entries,
                               uint32_t n) {
-    static const trl_label labels[] = {{STR("driver"), STR("process")},
-                                       {STR("hostcore.arch"), STR("x86_64")},
-                                       {STR("hostcore.os"), STR("linux")},
-                                       {STR("hostcore.osfamily"), STR("unix")}};
+    trl_label labels[16];
+    uint32_t n_labels = 0;
+    for (uint32_t i = 0; i < pairs_n(g->labels) && i < ARRAY_LEN(labels); i++) {
+        labels[n_labels++] = (trl_label){strs_at(g->labels, 2 * i), strs_at(g->labels, 2 * i + 1)};
+    }
     trl_report r = {.struct_size = sizeof(r),
                     .flags = flags,
                     .lattice = STR("default"),
                     .host_id = STR(DRIVER),
                     .labels = labels,
-                    .n_labels = ARRAY_LEN(labels),
+                    .n_labels = n_labels,
                     .entry_stride = sizeof(trl_running),
                     .entries = entries,
                     .n_entries = n};
@@ -191,6 +194,13 @@ static inline void fake_apply(void *arg, const trl_action *x, agent_done_fn done
                                                  str_c(str_dup(x->annotations[i].value))};
         }
     }
+    if (x->verb == TRL_DO_LABEL_PUT || x->verb == TRL_DO_LABEL_DEL) {
+        struct strs *next = x->verb == TRL_DO_LABEL_PUT ? pairs_with(g->labels, x->name, x->body)
+                                                        : pairs_without(g->labels, x->name);
+        strs_unref(g->labels);
+        g->labels = next;
+        rig_report(g, TRL_REPORT_LABELS, NULL, 0);
+    }
     loop_post(g->loop, later_run, l);
 }
 
@@ -220,9 +230,8 @@ static inline void fake_configs(void *arg, const str *names, uint32_t n, agent_d
 }
 
 static inline bool fake_can_run(void *arg, const trl_unit_view *unit, const trl_host_view *host) {
-    (void)arg;
     assert_true(host->n_labels > 0);
-    return str_starts(unit->image, STR("file://"));
+    return ((const struct rig *)arg)->runs_all || str_starts(unit->image, STR("file://"));
 }
 
 /* The bus */
@@ -374,7 +383,11 @@ static inline void rig_sink(void *arg, int level, str msg, str fields) {
 
 static inline void rig_open(struct rig *g) {
     static const char *const dirs[] = {TRELLIS_PLUGIN_DIR};
+    static const str labels[] = {
+        STR("driver"),      STR("process"), STR("hostcore.arch"),     STR("x86_64"),
+        STR("hostcore.os"), STR("linux"),   STR("hostcore.osfamily"), STR("unix")};
     *g = (struct rig){.a = ARENA_INIT};
+    g->labels = strs_of(labels, ARRAY_LEN(labels));
     g->log = (struct log){TRL_LOG_DEBUG, rig_sink, g};
     g->loop = loop_create_virtual(1000 * SECOND, 1767225600000ll, 7);
     g->plug = plug_create(g->loop, &g->log, dirs, 1);
@@ -454,6 +467,7 @@ static inline void rig_close(struct rig *g) {
     VEC_FREE(&g->said);
     VEC_FREE(&g->acts);
     VEC_FREE(&g->held);
+    strs_unref(g->labels);
     map_finish(&g->broken);
     map_finish(&g->has_configs);
     arena_finish(&g->a);
