@@ -234,7 +234,14 @@ def test_traces_are_trees():
                 assert s["name"] and s["kind"] in (1, 2, 3) and s["status"]["code"] in (0, 1, 2)
         commands = {e["traceId"] for e in c.events("command") if "traceId" in e}
         assert commands and commands <= set(traces), "command records lead to their traces"
-        assert any(len(x) >= 4 for x in deployed), deployed
+        [spans] = [x for x in deployed if any(s["name"] == "scale" for s in x.values())]
+        [top] = [s for s in spans.values() if "parentSpanId" not in s]
+        assert top["name"] == "app.apply" and top["kind"] == 2, top
+        scales = [s for s in spans.values() if s["name"] == "scale"]
+        assert len(scales) >= 2
+        for s in scales:  # each with what its host said afterwards
+            assert s["kind"] == 3 and attributes(s)["trellis.host"].startswith("N"), s
+            assert any(x.get("parentSpanId") == s["spanId"] for x in spans.values()), spans
         assert {s for s, _ in decode(c.requests)} == {"traces", "metrics", "logs"}
 
 

@@ -26,7 +26,8 @@ def put_events(c):
 
 
 def warnings(t):
-    return [x for x in t.log if " warn " in x and "otlp" in x]
+    """Its own; that a busy machine kept the loop waiting is said by the core."""
+    return [x for x in t.log if " warn " in x and "otlp" in x and "kept the loop" not in x]
 
 
 def once_per_app(c):
@@ -118,7 +119,7 @@ def test_answers_nonsense():
             t.deploy("shop")
             c.wait(lambda: c.events("app_put"))
             collected_from_now(c)
-            assert count(c, "rejected", "events") == 0 and not warnings(t)
+            assert count(c, "rejected", "events") == 0 and not warnings(t), (body, warnings(t))
             t.end()
 
 
