@@ -278,6 +278,57 @@ static void test_adoption(void **state) {
     end(&b);
 }
 
+/* Nobody comes back for them: the keepers end what runs, and nothing is left. */
+static void test_unclaimed(void **state) {
+    struct bed b;
+    struct rig *r = &b.r;
+    (void)state;
+    begin(&b, ",\"on_stop\":\"keep\",\"unclaimed_ms\":50");
+    vault_set(r->vault, "db", "short lived", 0);
+    refer(r, 1);
+    scale(r, shower(r), 2, "", "s");
+    rig_wait_count(r, "u", 2);
+    TK_CHECK_F(r->tk, secret_files(&b) == 2, "%d files", looked.files);
+    end(&b);
+}
+
+/* A secret of a link is a file of the end that names it, of nobody else's environment. */
+static void test_of_a_link(void **state) {
+    static const str target[] = {STR(DB)};
+    struct bed b;
+    struct rig *r = &b.r;
+    trl_link l = {.struct_size = sizeof(l),
+                  .source = STR("web"),
+                  .target = STR("u"),
+                  .name = STR("store"),
+                  .ns = STR("example"),
+                  .package = STR("shop"),
+                  .target_config = target,
+                  .n_target_config = 1};
+    trl_action a = {.struct_size = sizeof(a), .verb = TRL_DO_LINK_PUT, .link = &l};
+    (void)state;
+    begin(&b, "");
+    const char *image =
+        place_script(&r->p, "show",
+                     "#!/bin/sh\nf=$(dirname \"$0\")/of-$TRELLIS_UNIT\n{ env; cat "
+                     "$TRELLIS_LINK_STORE_SECRET_DB_FILE </dev/null; echo; echo end; } > $f.new\n"
+                     "mv $f.new $f\n" FOREVER);
+    a.lattice = STR("suite");
+    vault_set(r->vault, "db", "of a link", 0);
+    refer(r, 1);
+    TK_CHECK_ST(r->tk, rig_do(r, &a), TRL_OK);
+    TK_CHECK_ST(r->tk, rig_scale(r, "u", image, 1, ""), TRL_OK);
+    TK_CHECK_ST(r->tk, rig_scale(r, "web", image, 1, ""), TRL_OK);
+    rig_wait_file(r, "of-u", "end\n");
+    rig_wait_file(r, "of-web", "end\n");
+    TK_CHECK(r->tk, rig_file_has(r, "of-u", "\nof a link\n"));
+    TK_CHECK(r->tk, !rig_file_has(r, "of-u", "=of a link"));
+    TK_CHECK(r->tk,
+             !rig_file_has(r, "of-u", "STORE_BACKEND") && !rig_file_has(r, "of-web", "SECRET"));
+    TK_CHECK_F(r->tk, secret_files(&b) == 1, "%d files", looked.files);
+    end(&b);
+}
+
 static void test_descriptors(void **state) {
     struct rig r;
     (void)state;
@@ -320,9 +371,10 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),    cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_missing),  cmocka_unit_test(test_held),
-        cmocka_unit_test(test_adoption), cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_files),     cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_missing),   cmocka_unit_test(test_held),
+        cmocka_unit_test(test_adoption),  cmocka_unit_test(test_unclaimed),
+        cmocka_unit_test(test_of_a_link), cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
