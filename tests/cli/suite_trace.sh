@@ -31,7 +31,9 @@ expect 0 trellis trace hello -o yaml
 trellis trace hello -o json >trace.json
 commands=$(trellis app events hello -o json | grep '"kind":"command"' | grep -c '"outcome":"sent"')
 spans=$(grep -c '"kind": "client"' trace.json)
-[ "$commands" -gt 5 ] && [ "$commands" -eq "$spans" ] || fail "$commands commands sent, $spans spans"
+if [ "$commands" -lt 5 ] || [ "$commands" -ne "$spans" ]; then
+    fail "$commands commands sent, $spans spans"
+fi
 id=$(sed -n 's/^  "trace": "\(.*\)",/\1/p' trace.json)
 others=$(trellis app events hello -o json | grep '"kind":"command"' | grep -vc "\"trace_id\":\"$id\"")
 [ "$others" -eq 0 ] || fail "$others command records of another trace than $id"

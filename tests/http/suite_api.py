@@ -38,6 +38,25 @@ def test_life_of_an_app():
     t.end()
 
 
+def test_the_callers_trace_goes_on():
+    t = Trellis()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    t.deploy("shop", version="v1")
+    assert t.get(L + "/apps/shop/trace").data["trace"] != trace
+    got = t.ask("POST", L + "/apps/shop/deploy", {"version": "v1"},
+                headers={"Traceparent": "00-%s-00f067aa0ba902b7-01" % trace})
+    assert got.status == 200, got.body
+    kept = t.get(L + "/apps/shop/trace").data
+    assert kept["trace"] == trace, kept
+    call = [s for s in kept["spans"] if s["name"] == "app.deploy"]
+    assert len(call) == 1 and call[0]["parent"] == "00f067aa0ba902b7", kept
+    older = [o["trace"] for o in kept["traces"] if o["trace"] != trace]
+    first = t.get(L + "/apps/shop/trace?trace=" + older[0]).data
+    assert first["trace"] == older[0] and first["spans"], first
+    assert t.get(L + "/apps/shop/trace?trace=short").status == 400
+    t.end()
+
+
 def test_hosts_and_lattices():
     t = Trellis()
     t.deploy("web", instances=6)

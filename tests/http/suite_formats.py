@@ -98,6 +98,7 @@ def test_openapi_document_and_answers():
             ("get", A + "/apps/{name}/versions", None), ("get", A + "/apps/{name}/history", None),
             ("get", A + "/apps/{name}/status", None), ("get", A + "/apps/{name}/plan", None),
             ("get", A + "/apps/{name}/events", None), ("get", A + "/events", None),
+            ("get", A + "/apps/{name}/trace", None),
             ("get", A + "/hosts", None), ("get", A + "/hosts/{name}", None),
             ("post", A + "/apps", manifest("other", version="v1")),
             ("put", A + "/apps/{name}", manifest("shop", version="v3", instances=3)),
@@ -112,5 +113,5 @@ def test_openapi_document_and_answers():
         answers.append((path, method, t.ask(method.upper(), real, body).json))
     doc = t.get("/api/openapi.json").json
     out = run(python, CHECK_DOCUMENT, json.dumps({"doc": doc, "answers": answers}))
-    assert "25 answers fit" in out, out
+    assert "26 answers fit" in out, out
     t.end()
