@@ -45,6 +45,27 @@ static void limits_are_sent_as_text(void **state) {
     rig_close(&r);
 }
 
+/* For agents: what a file is run with. Hosts of wasmCloud ignore it. */
+static void settings_of_a_process_go_along(void **state) {
+    struct rig r;
+    (void)state;
+    rig_synced(&r, "{}");
+    trl_action a = action(TRL_DO_SCALE, "H1", "web", "file:///opt/web", 1);
+    a.body = trl_cstr("{\"listen\":\"8080\",\"health\":{\"http\":\"/\"}}");
+    core_apply(r.c, &a);
+    a.verb = TRL_DO_PROVIDER_START;
+    a.unit_id = trl_cstr("db");
+    core_apply(r.c, &a);
+    a.body = trl_cstr("[1]");
+    a.unit_id = trl_cstr("odd");
+    struct core_op *bad = core_apply(r.c, &a);
+    core_run(r.c, 10);
+    SENT(&r, "\"trellis_process\":{\"listen\":\"8080\",\"health\":{\"http\":\"/\"}}", 2);
+    SENT(&r, "component_limits", 0);
+    ENDED(bad, TRL_E_INVALID);
+    rig_close(&r);
+}
+
 static void a_stop_sends_no_reference(void **state) {
     struct rig r;
     (void)state;
@@ -414,6 +435,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_is_acked_then_told_by_its_event),
         cmocka_unit_test(limits_are_sent_as_text),
+        cmocka_unit_test(settings_of_a_process_go_along),
         cmocka_unit_test(a_stop_sends_no_reference),
         cmocka_unit_test(with_a_policy_service_a_stop_names_the_image),
         cmocka_unit_test(a_rebuild_is_read_from_the_inventory),

@@ -94,6 +94,43 @@ static void a_trial_comes_first_and_is_never_reported(void **state) {
     rig_close(&r);
 }
 
+/* A trellis agent: it starts the new image beside the old one, and goes back by itself. */
+static void an_agent_does_it_in_one_step(void **state) {
+    struct rig r;
+    (void)state;
+    rig_open(&r, "{}");
+    json_object_set_new(r.h1->labels, "hostcore.driver", json_string("process"));
+    host_run_component(r.h1, "web", "reg/web:1", 3, "app");
+    core_resync(r.c, "default");
+    core_run(r.c, 1500);
+    core_forget(r.c);
+    world_forget_requests(r.w);
+    trl_action a = update(TRL_ACT_PREFLIGHT);
+    struct core_op *op = core_apply(r.c, &a);
+    core_run(r.c, 1000);
+    ENDED(op, TRL_OK);
+    SENT(&r, "component.scale", 1);
+    SENT(&r, "component.scale.H1 {\"component_ref\":\"reg/web:2\",\"component_id\":\"web\"", 1);
+    assert_string_equal(image_now(&r, "web"), "reg/web:2");
+    a = update(0);
+    a.image = trl_cstr("reg/web:3");
+    a.image_old = trl_cstr("reg/web:2");
+    world_forget_requests(r.w);
+    r.h1->start_ms = 100;
+    op = core_apply(r.c, &a);
+    core_run(r.c, 10);
+    json_t *why =
+        json_pack("{s:s,s:s,s:s,s:i,s:{},s:s}", "component_id", "web", "image_ref", "reg/web:3",
+                  "host_id", "H1", "max_instances", 4, "annotations", "error", "exit status 1");
+    world_event(r.w, "H1", "component_scale_failed", why);
+    core_run(r.c, 10);
+    ENDED(op, TRL_E_DENIED);
+    assert_string_equal(op->msg, "exit status 1");
+    core_run(r.c, 1000);
+    SENT(&r, "component.scale", 1); /* nothing is started again */
+    rig_close(&r);
+}
+
 static void a_failed_trial_touches_nothing(void **state) {
     struct rig r;
     (void)state;
@@ -356,6 +393,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stop_wait_start_wait),
         cmocka_unit_test(a_trial_comes_first_and_is_never_reported),
+        cmocka_unit_test(an_agent_does_it_in_one_step),
         cmocka_unit_test(a_failed_trial_touches_nothing),
         cmocka_unit_test(a_trial_without_an_end_is_given_up_and_cleared),
         cmocka_unit_test(leftovers_are_removed_by_who_acts_here),
