@@ -69,6 +69,17 @@ int policy_list(struct cli *c) {
 
 /* The log */
 
+/* Whose reason it is, or whom it was asked of. */
+static void cell_by(struct table *t, const struct node *record, const struct node *reason) {
+    const struct node *asked = node_get(record, "backends");
+    struct buf names = BUF_INIT;
+    for (uint32_t i = 0; !reason && asked && i < asked->n; i++) {
+        buf_addf(&names, "%s%.*s", i ? "," : "", PSTR(asked->items[i]->text));
+    }
+    table_cell(t, node_text(reason, "backend", names.len ? buf_str(&names) : STR("-")));
+    buf_finish(&names);
+}
+
 static void print_records(struct cli *c, const struct node *records) {
     static const char *const head[] = {"TIME", "POINT", "VERDICT", "WHAT", "LATTICE", "BY", "WHY"};
     struct table t;
@@ -87,7 +98,7 @@ static void print_records(struct cli *c, const struct node *records) {
             table_cell(&t, node_text(x, "what", STR("")));
         }
         table_cell(&t, node_text(x, "lattice", STR("-")));
-        table_cell(&t, node_text(first, "backend", STR("-")));
+        cell_by(&t, x, first);
         table_cell(&t, node_text(first, "text", STR("")));
     }
     table_print(&t, c->colour);

@@ -242,6 +242,10 @@ static void write_record(const struct audit_record *r, int64_t ms, struct buf *o
     some(&w, "app", r->app);
     some(&w, "caller", r->caller);
     some(&w, "trace", r->trace);
+    if (r->backends.len) {
+        jw_key(&w, "backends");
+        jw_raw(&w, r->backends);
+    }
     ruling_write(r->ruling, &w);
     if (r->cached) {
         jw_kv_bool(&w, "cached", true);

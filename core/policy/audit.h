@@ -22,6 +22,7 @@ struct audit_limits {
 struct audit_record { /* strings are copied */
     uint32_t point;   /* TRL_POINT_* */
     str what, tenant, lattice, app, caller, trace;
+    str backends; /* who was asked: a JSON array, or empty */
     const struct ruling *ruling;
     bool cached;
     uint32_t count; /* decisions it stands for: 1, or the plain allows of one question */

@@ -26,6 +26,7 @@ struct policy_chains {
     uint32_t n;
     uint32_t asked; /* points with a backend */
     uint32_t looks[TRL_POINTS];
+    struct buf asked_names[TRL_POINTS]; /* JSON arrays */
     struct cache cache;
     struct policy_ask *asks;
     uint64_t epoch; /* counts changes of rules */
@@ -66,6 +67,23 @@ static int64_t now(const struct policy_chains *p) {
 
 /* Rules that change */
 
+/* For the audit: an allow has no reasons that would name somebody. */
+static void learn_names(struct policy_chains *p) {
+    for (uint32_t point = 0; point < TRL_POINTS; point++) {
+        struct buf *names = &p->asked_names[point];
+        struct jw w;
+        buf_clear(names);
+        jw_init(&w, names, false);
+        jw_array(&w);
+        for (uint32_t i = 0; i < p->n; i++) {
+            if (p->backends[i].says & POINT_BIT(point)) {
+                jw_str(&w, p->backends[i].is.name);
+            }
+        }
+        jw_end_array(&w);
+    }
+}
+
 static void learn_points(struct policy_chains *p) {
     p->asked = 0;
     memset(p->looks, 0, sizeof(p->looks));
@@ -77,6 +95,7 @@ static void learn_points(struct policy_chains *p) {
             p->looks[point] |= b->says & POINT_BIT(point) ? policy_looks_at(b->is.in, point) : 0;
         }
     }
+    learn_names(p);
 }
 
 static void on_change(void *arg, str what) {
@@ -174,6 +193,9 @@ void policy_destroy(struct policy_chains *p) {
         policy_watch_end(p->backends[i].watch);
         mem_free(p->backends[i].name);
     }
+    for (uint32_t point = 0; point < TRL_POINTS; point++) {
+        buf_finish(&p->asked_names[point]);
+    }
     mem_free(p->backends);
     cache_finish(&p->cache);
     mem_free(p);
@@ -198,6 +220,7 @@ static void audit(struct policy_chains *p, uint32_t point, str what,
                                  .app = about->app,
                                  .caller = about->caller,
                                  .trace = about->trace,
+                                 .backends = buf_str(&p->asked_names[point]),
                                  .ruling = r,
                                  .cached = cached,
                                  .count = count};

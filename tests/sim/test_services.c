@@ -46,7 +46,8 @@ static void transit_seed(char out[NKEY_SEED_LEN + 1]) {
     nkey_encode_seed(NKEY_CURVE, seed, out);
 }
 
-static void begin(struct service *s, const char *rules) {
+/* chains: of the points `host` and `secret`. */
+static void begin_with(struct service *s, const char *rules, const char *chains) {
     struct buf config = BUF_INIT;
     char seed[NKEY_SEED_LEN + 1];
     *s = (struct service){0};
@@ -61,15 +62,19 @@ static void begin(struct service *s, const char *rules) {
     buf_addf(&config,
              "plugin_dirs: [%s, %s]\n"
              "policy:\n  backends: { house: { plugin: rules, file: %s } }\n"
-             "  host: [house]\n  secret: [house]\n"
+             "%s"
              "secrets: { fake: secrets-script }\n"
              "host_services:\n"
              "  policy: { topic: wasmcloud.policy, changes_topic: wasmcloud.policy.changes }\n"
              "  secrets: { topic: wasmcloud.secrets, xkey_seed_file: %s }\n",
-             TEST_PLUGIN_DIR, TRELLIS_PLUGIN_DIR, s->rules, s->seed);
+             TEST_PLUGIN_DIR, TRELLIS_PLUGIN_DIR, s->rules, chains, s->seed);
     s->r = rig_create(&(struct rig_options){.hosts = 1, .config = config.ptr});
     bus_subscribe(s->r->bus, STR("wasmcloud.policy.changes"), STR_NONE, on_change, s);
     buf_finish(&config);
+}
+
+static void begin(struct service *s, const char *rules) {
+    begin_with(s, rules, "  host: [house]\n  secret: [house]\n");
 }
 
 static void end(struct service *s) {
@@ -447,6 +452,38 @@ static void grants_are_the_policys(void **state) {
     end(&s);
 }
 
+static const char start_error[] =
+    "{\"requestId\":\"r-9\",\"kind\":\"startComponent\",\"version\":\"v1\",\"request\":{"
+    "\"componentId\":\"c\",\"imageRef\":\"reg.example/error:1\"},\"host\":{\"publicKey\":\"NHOST\","
+    "\"lattice\":\"default\"}}";
+
+/* A backend that fails, or says nothing: a denial that says so, and nothing is read; or, where the
+ * chain says so, done without it. */
+static void a_chain_that_cannot_decide(void **state) {
+    struct service s;
+    (void)state;
+    begin_with(&s, no_rules,
+               "  host: [policy-script]\n"
+               "  secret: [ { plugin: policy-script, timeout_ms: 300 } ]\n");
+    expect(&s, &(struct asking){.q = {.key = "fine"}}, "value-of-fine");
+    expect(&s, &(struct asking){.q = {.key = "error"}},
+           "{\"error\":{\"PolicyError\":\"denied by policy: the backend cannot decide: ");
+    expect(&s, &(struct asking){.q = {.key = "hanging"}}, "{\"error\":{\"PolicyError\":");
+    struct answer a = request(s.r, "wasmcloud.policy", str_c(start_error), STR_NONE);
+    assert_false(node_get(parse(s.r, a.body), "permitted")->boolean);
+    assert_non_null(strstr(a.body.ptr, "the judge is asleep"));
+    end(&s);
+    begin_with(&s, no_rules,
+               "  host: [ { plugin: policy-script, on_error: allow } ]\n"
+               "  secret: [ { plugin: policy-script, on_error: allow, timeout_ms: 300 } ]\n");
+    expect(&s, &(struct asking){.q = {.key = "error"}}, "value-of-error");
+    expect(&s, &(struct asking){.q = {.key = "hanging"}}, "value-of-hanging");
+    a = request(s.r, "wasmcloud.policy", str_c(start_error), STR_NONE);
+    assert_true(node_get(parse(s.r, a.body), "permitted")->boolean);
+    assert_non_null(strstr(a.body.ptr, "policy warning"));
+    end(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_policy_requests),
@@ -457,6 +494,7 @@ int main(void) {
         cmocka_unit_test(recorded_secret_requests),
         cmocka_unit_test(every_answer_of_the_protocol),
         cmocka_unit_test(grants_are_the_policys),
+        cmocka_unit_test(a_chain_that_cannot_decide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

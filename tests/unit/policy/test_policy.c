@@ -310,7 +310,8 @@ static void the_audit_has_all_but_plain_cached_allows(void **state) {
     assert_int_equal(count(log, "\"cached\":true"), 1);
     assert_non_null(strstr(log,
                            "\"what\":\"deploy hello\",\"lattice\":\"default\",\"app\":\"hello\","
-                           "\"caller\":\"me\",\"trace\":\"t-1\""));
+                           "\"caller\":\"me\",\"trace\":\"t-1\",\"backends\":[\"one\"],\"verdict\":"
+                           "\"allow\""));
     log = log_of(&f, &(struct audit_query){.verdict = STR("deny"), .limit = 1});
     assert_int_equal(count(log, "\"point\""), 1);
     log = log_of(&f, &(struct audit_query){.app = STR("other")});
@@ -335,7 +336,8 @@ static void each_question_may_be_about_somebody_else(void **state) {
     assert_int_equal(count(log, "\"point\""), 3);
     assert_non_null(strstr(log, "\"what\":\"one\",\"caller\":\"host A\",\"trace\":\"r-1\""));
     assert_non_null(strstr(log, "\"what\":\"three\",\"caller\":\"host C\",\"trace\":\"r-3\""));
-    assert_non_null(strstr(log, "\"caller\":\"me\",\"trace\":\"t-1\",\"verdict\":\"allow\""));
+    assert_non_null(strstr(
+        log, "\"caller\":\"me\",\"trace\":\"t-1\",\"backends\":[\"one\"],\"verdict\":\"allow\""));
     teardown(&f);
 }
 
