@@ -27,7 +27,8 @@ static void build_example(struct site *s) {
     snprintf(build, sizeof(build), "%s/build", s->nats.dir);
     must_run((const char *const[]){CMAKE_PROGRAM, "--install", CMAKE_BUILD, "--component", "sdk",
                                    "--prefix", sdk, NULL});
-    must_run((const char *const[]){CMAKE_PROGRAM, "-S", source, "-B", build, prefix, NULL});
+    must_run((const char *const[]){CMAKE_PROGRAM, "-G", "Ninja", "-S", source, "-B", build, prefix,
+                                   NULL});
     must_run((const char *const[]){CMAKE_PROGRAM, "--build", build, NULL});
 }
 

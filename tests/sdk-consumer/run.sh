@@ -16,7 +16,7 @@ try() { # example, its source, its library
     cp -r "$dir/sdk/share/trellis/examples/$1" "$example"
     echo "--- $1: find_package"
     {
-        "$cmake" -S "$example" -B "$example/build" -DCMAKE_PREFIX_PATH="$dir/sdk" \
+        "$cmake" -G Ninja -S "$example" -B "$example/build" -DCMAKE_PREFIX_PATH="$dir/sdk" \
             -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Debug \
             -DCMAKE_C_FLAGS="-Wall -Wextra -Wconversion -Wno-sign-conversion -Werror -pedantic -std=c11"
         "$cmake" --build "$example/build"
@@ -40,7 +40,7 @@ try extension-tail tail.c extension-tail.so
 echo "--- another major is refused"
 sed 's/find_package(trellis 0\.[0-9]*/find_package(trellis 9.0/' "$dir/scaler-bin-pack/CMakeLists.txt" >"$dir/list"
 mv "$dir/list" "$dir/scaler-bin-pack/CMakeLists.txt"
-if "$cmake" -S "$dir/scaler-bin-pack" -B "$dir/build2" -DCMAKE_PREFIX_PATH="$dir/sdk" >"$dir/log" 2>&1; then
+if "$cmake" -G Ninja -S "$dir/scaler-bin-pack" -B "$dir/build2" -DCMAKE_PREFIX_PATH="$dir/sdk" >"$dir/log" 2>&1; then
     echo "find_package(trellis 9.0) is content with this SDK"
     exit 1
 fi
