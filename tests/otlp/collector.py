@@ -14,10 +14,12 @@ from rig import PATIENCE, python_with
 PATHS = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def taken_port():
+    """A port where nobody listens, and that a Collector can take as long as this is open."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    return s
 
 
 class Request:
@@ -234,7 +236,7 @@ def decode(requests):
     python = python_with("opentelemetry-proto==1.38.0")
     p = subprocess.run([python, "-c", DECODE],
                        input=json.dumps([[r.signal, r.body.decode()] for r in requests]),
-                       capture_output=True, text=True, timeout=PATIENCE)
+                       capture_output=True, text=True, timeout=5 * PATIENCE)
     assert p.returncode == 0, p.stdout[-2000:] + p.stderr[-4000:]
     return json.loads(p.stdout)
 
