@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Trellis with the HTTP extension, and ways to talk to it."""
+import fcntl
 import hashlib
 import http.client
 import json
@@ -270,6 +271,8 @@ def python_with(*packages):
     home = os.path.join(build, "http-python")
     python = os.path.join(home, "bin", "python")
     stamp = os.path.join(home, "ready-" + "-".join(p.split("=")[0] for p in packages))
+    lock = open(home + ".lock", "w")  # several suites may want it at once
+    fcntl.flock(lock, fcntl.LOCK_EX)
     if os.path.exists(stamp):
         return python
     try:
