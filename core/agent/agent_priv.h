@@ -149,9 +149,9 @@ void agent_data_start(struct agent *a);
 void agent_data_stop(struct agent *a);
 void agent_data_finish(struct agent *a);
 /* Looks for the configs of these names, in the bucket where memory has none. done runs once, maybe
- * at once; missing: borrowed, NULL when all are there. */
-void agent_fetch(struct agent *a, struct strs *names,
-                 void (*done)(void *arg, const struct strs *missing), void *arg);
+ * at once; missing: borrowed, NULL when all are there. trouble: why it is not known, or empty. */
+typedef void (*agent_fetched_fn)(void *arg, const struct strs *missing, str trouble);
+void agent_fetch(struct agent *a, struct strs *names, agent_fetched_fn done, void *arg);
 /* The host writes the record of a component or provider when it first starts. */
 void agent_write_spec(struct agent *a, str id, str url);
 /* Hands the driver the links and configs that this unit needs. */

@@ -420,7 +420,8 @@ struct fetch {
     struct strs *names;
     uint32_t at;
     VEC(str) missing; /* parts of names */
-    void (*done)(void *arg, const struct strs *missing);
+    struct buf trouble;
+    agent_fetched_fn done;
     void *arg;
 };
 
@@ -429,6 +430,7 @@ static void fetch_drop(struct job *j) {
     kv_forget(j->a->env.configs, f);
     strs_unref(f->names);
     VEC_FREE(&f->missing);
+    buf_finish(&f->trouble);
     mem_free(f);
 }
 
@@ -440,8 +442,10 @@ static void on_fetched(void *arg, trl_status st, const struct kv_entry *e) {
     str name = strs_at(f->names, f->at++);
     if (st == TRL_OK && agent_map_read(e->value, &data)) {
         config_known(f->job.a, name, data);
-    } else {
+    } else if (st == TRL_OK || st == TRL_E_NOTFOUND) {
         *VEC_ADD(&f->missing) = name;
+    } else if (!f->trouble.len) {
+        buf_addf(&f->trouble, "Config %.*s cannot be read: %s", PSTR(name), err_name(st));
     }
     fetch_next(f);
 }
@@ -461,13 +465,12 @@ static void fetch_next(struct fetch *f) {
         return;
     }
     struct strs *missing = strs_of(f->missing.at, f->missing.n);
-    f->done(f->arg, missing);
+    f->done(f->arg, missing, buf_str(&f->trouble));
     strs_unref(missing);
     job_end(&f->job);
 }
 
-void agent_fetch(struct agent *a, struct strs *names,
-                 void (*done)(void *arg, const struct strs *missing), void *arg) {
+void agent_fetch(struct agent *a, struct strs *names, agent_fetched_fn done, void *arg) {
     struct fetch *f = mem_zalloc(sizeof(*f));
     job_join(a, &f->job, fetch_drop);
     f->names = strs_ref(names);

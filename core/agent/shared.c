@@ -265,7 +265,7 @@ static void read_record(struct shared *s) {
     kv_get(s->job.a->env.links, str_c(s->name), on_record, s);
 }
 
-static void on_checked(void *arg, const struct strs *missing) {
+static void on_checked(void *arg, const struct strs *missing, str trouble) {
     struct shared *s = arg;
     struct buf why = BUF_INIT;
     for (uint32_t i = 0; i < strs_n(missing); i++) {
@@ -275,7 +275,11 @@ static void on_checked(void *arg, const struct strs *missing) {
                  str_starts(name, STR("SECRET")) ? "Secret reference" : "Configuration",
                  PSTR(name));
     }
-    if (missing) {
+    if (trouble.len) {
+        buf_clear(&why);
+        buf_addf(&why, "Failed to validate configuration and secrets. %.*s", PSTR(trouble));
+    }
+    if (missing || trouble.len) {
         put_failed(s, why.ptr, NULL);
     } else if (!wire_key_ok(str_c(s->name))) {
         put_failed(s, "failed to get component spec",

@@ -33,6 +33,7 @@ static void failed(struct begin *b, str why) {
     if (e) {
         e->updating = false;
         e->wanted = e->count > 0;
+        log_warn(b->job.a->env.log, "%s: %.*s", b->id, PSTR(why));
         agent_say_failed(b->job.a, e, why);
         agent_tell(b->job.a, e);
     }
@@ -106,15 +107,19 @@ static void hand_over(struct begin *b, struct entry *e) {
     mem_free(old);
 }
 
-static void on_fetched(void *arg, const struct strs *missing) {
+static void on_fetched(void *arg, const struct strs *missing, str trouble) {
     struct begin *b = arg;
     struct entry *e = still(b);
     if (!e) {
         job_end(&b->job);
-    } else if (missing) {
+    } else if (missing || trouble.len) {
         struct buf why = BUF_INIT;
-        buf_addf(&why, "Unable to fetch requested config: Config %.*s does not exist",
-                 PSTR(strs_at(missing, 0)));
+        buf_addf(&why, "Unable to fetch requested config: ");
+        if (trouble.len) {
+            buf_add_str(&why, trouble);
+        } else {
+            buf_addf(&why, "Config %.*s does not exist", PSTR(strs_at(missing, 0)));
+        }
         failed(b, buf_str(&why));
         buf_finish(&why);
     } else {
@@ -146,7 +151,7 @@ static void go(struct agent *a, struct begin *b, struct entry *e) {
     job_join(a, &b->job, begin_drop);
     b->serial = e->serial = ++a->serial;
     e->wanted = b->count > 0;
-    e->stopping = false;
+    e->stopping = e->updating = false; /* an update that it overtakes ends unheard */
     if (b->count && !wire_key_ok(str_c(b->id))) {
         failed(b, STR("failed to get component spec: key cannot be empty or start/end with `.`"));
     } else if (b->count) {

@@ -139,7 +139,6 @@ static void say_start_failed(struct agent *a, const struct entry *e, str why) {
 }
 
 void agent_say_failed(struct agent *a, struct entry *e, str why) {
-    log_warn(a->env.log, "%s: %.*s", e->id, PSTR(why));
     if (e->kind == TRL_RUN_PROVIDER) {
         say_start_failed(a, e, why);
     } else {

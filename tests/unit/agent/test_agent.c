@@ -178,6 +178,31 @@ static void test_later_wins(void **state) {
     rig_close(&g);
 }
 
+/* A stop overtakes an update that is under way: its end is nobody's business, later starts are. */
+static void test_overtaken(void **state) {
+    trl_err err = {.struct_size = sizeof(err)};
+    struct rig g;
+    (void)state;
+    rig_up(&g);
+    scale(&g, A, 1, "");
+    g.hold = true;
+    rig_ask(&g, "component.scale" ON,
+            "{\"component_id\":\"web\",\"component_ref\":\"" B "\",\"count\":1," MARKS "}");
+    assert_int_equal(g.held.n, 1);
+    scale(&g, A, 0, "");
+    trl_errf(&err, TRL_E_CONFLICT, "another request for it came meanwhile");
+    g.held.at[0].done(g.held.at[0].arg, TRL_E_CONFLICT, &err);
+    g.held.at[1].done(g.held.at[1].arg, TRL_OK, NULL);
+    rig_runs(&g, TRL_RUN_COMPONENT, "web", A, 0, 0);
+    rig_pass(&g, 1000000);
+    assert_int_equal(rig_events(&g, "component_scale_failed"), 0);
+    is_scaled(&g, 0, A, 0);
+    g.hold = false;
+    scale(&g, B, 1, "");
+    is_scaled(&g, 0, B, 1);
+    rig_close(&g);
+}
+
 static void test_refusals(void **state) {
     struct rig g;
     (void)state;
@@ -374,10 +399,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello),      cmocka_unit_test(test_component),
         cmocka_unit_test(test_update),     cmocka_unit_test(test_busy),
-        cmocka_unit_test(test_later_wins), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_provider),   cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_auctions),   cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_later_wins), cmocka_unit_test(test_overtaken),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_provider),
+        cmocka_unit_test(test_labels),     cmocka_unit_test(test_auctions),
+        cmocka_unit_test(test_malformed),  cmocka_unit_test(test_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
