@@ -356,7 +356,7 @@ static unsigned in_core_file(struct stage *g) {
     }
     snprintf(pid, sizeof(pid), "%d", (int)g->s->serve[0].pid);
     snprintf(line, sizeof(line), "gcore %s", core);
-    assert_int_equal(proc_run(argv, SITE_MS, &text), 0);
+    assert_int_equal(proc_run(argv, 10 * SITE_MS, &text), 0); /* it reads all symbols first */
     free(text);
     leaks_add(control, "the image of the app (as it should)", "reg.example/web:1");
     assert_true(leaks_in_file(control, core) > 0);

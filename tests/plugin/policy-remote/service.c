@@ -57,7 +57,12 @@ static void answer_by_mode(struct service *s, bool latest) {
     if (s->mode == SERVICE_SILENT || mentions(s, "silent")) {
         return;
     }
-    if (s->mode != SERVICE_RULE) {
+    if (s->mode == SERVICE_HUGE) {
+        char *many = mem_zalloc(900001);
+        memset(many, 'x', 900000);
+        service_answer(s, s->id, false, many);
+        mem_free(many);
+    } else if (s->mode != SERVICE_RULE) {
         service_raw(s, s->reply, texts[s->mode]);
     } else {
         service_answer(s, s->id, !latest, latest ? "images need a version" : NULL);

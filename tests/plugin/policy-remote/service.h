@@ -24,6 +24,7 @@ enum service_mode {
     SERVICE_ODD_PERMITTED,
     SERVICE_ODD_MESSAGE,
     SERVICE_OTHER_ID, /* which hosts do not mind */
+    SERVICE_HUGE,     /* a no in very many words */
 };
 
 struct service {

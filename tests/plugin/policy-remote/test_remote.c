@@ -61,6 +61,13 @@ static void test_failures(void **state) {
         expect_failure(&r, GOOD, bad[i].st, bad[i].text);
     }
     assert_true(tk_logged(r.tk, "no answer in time"));
+    struct asked a;
+    r.service->mode = SERVICE_HUGE; /* a no all the same; its reason is cut */
+    ask_wait(&r, &a, TRL_POINT_HOST, GOOD);
+    assert_int_equal(a.st, TRL_OK);
+    assert_int_equal(a.verdict, TRL_V_DENY);
+    assert_non_null(strstr(a.reasons, "xxxxxxxx"));
+    assert_true(strlen(a.reasons) < sizeof(a.reasons) - 1);
     r.service->mode = SERVICE_OTHER_ID; /* hosts do not look at it either */
     expect(&r, TRL_POINT_HOST, GOOD, TRL_V_ALLOW, "");
     assert_true(tk_logged(r.tk, "is answered again"));

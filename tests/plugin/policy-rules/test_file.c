@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../../policy/rules/tree.h"
 #include "../../unit/cmocka_all.h"
 #include "base/mem.h"
 #include "plug/policy.h"
@@ -145,6 +146,12 @@ static void test_refused_at_start(void **state) {
     refused(r, r->path, want);
     put(r, "");
     refused(r, r->path, "nothing stands in it");
+    char *huge = mem_alloc(FILE_MAX + 2); /* a comment, and one byte too many */
+    memset(huge, '#', FILE_MAX + 1);
+    huge[FILE_MAX + 1] = '\0';
+    put(r, huge);
+    refused(r, r->path, "more than 1048576 bytes");
+    mem_free(huge);
 }
 
 static void test_changes(void **state) {
