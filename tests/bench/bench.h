@@ -96,7 +96,7 @@ void report(const char *id, const char *variant, const char *what, double value,
 void report_series(const char *id, const char *variant, const char *what, struct series *s,
                    const char *target, const char *how); /* p50 is the figure */
 
-/* bench_work.c, bench_policy.c, bench_idle.c */
+/* bench_work.c, bench_policy.c, bench_idle.c, bench_up.c */
 /* W1: one app after the other, from the deploy request to the status; apps first, first + 1... */
 void bench_one_by_one(struct bed *b, uint32_t first, struct series *s);
 void bench_deploys(bool nats);   /* W1 and W2 and W6 on one bed */
@@ -105,5 +105,6 @@ void bench_policy(bool nats);    /* decisions per second, W1 with policy backend
 void bench_many(bool nats);      /* W4b without and with policy backends; in-process only */
 void bench_idle(bool nats);      /* W3 */
 void bench_footprint(bool nats); /* memory of a plane with nothing to do */
+void bench_processes(bool nats); /* trellis up and real processes; in-process only */
 
 #endif

@@ -23,6 +23,7 @@ BEGIN {
     print "release build. Over NATS nats-server, `trellis serve` and the hosts share the cores. Hosts are simulated and answer at"
     print "once; they and the client live in the measuring process, in-process the control plane too. In-process uses the file"
     print "store (every write synced), NATS the server's file storage. W1: 2 components, provider, 2 links, 1 config; 6 commands."
+    print "The variant *processes* is `trellis up` with real processes of the machine (the example hello)."
     print "Figures move with the machine's other load: compare them with figures of the same machine only."
     print ""
     print "| id | variant | what | figure | p90 / p99 / max | target | how |"
