@@ -284,9 +284,50 @@ static void test_failures(void **state) {
     buf_finish(&b);
 }
 
+static void copy_example(struct fleet *f, const char *name, int port) {
+    struct buf out = BUF_INIT;
+    char path[256], line[512];
+    snprintf(path, sizeof(path), "%s/docs/examples/%s", TRELLIS_SOURCE_DIR, name);
+    FILE *in = fopen(path, "re");
+    assert_non_null(in);
+    while (fgets(line, sizeof(line), in)) {
+        str rest, first = str_cut(str_c(line), ':', &rest);
+        if (strstr(line, "image: file://./programs/")) {
+            const char *program = strstr(line, "programs/") + strlen("programs/");
+            buf_addf(&out, "%.*s: file://%s/%s", PSTR(first), EXAMPLES, program);
+        } else if (strstr(line, "listen: 127.0.0.1:")) {
+            buf_addf(&out, "%.*s: 127.0.0.1:%d\n", PSTR(first), port);
+        } else {
+            buf_addf(&out, "%s", line);
+        }
+    }
+    fclose(in);
+    apply(f, &out);
+    buf_finish(&out);
+}
+
+/* The walk of docs/agent.md, on one machine; the port is another one. */
+static void test_example(void **state) {
+    struct fleet *f = *state;
+    char address[32], body[512];
+    int port = free_port();
+    site_open(&f->s, "");
+    site_connect(&f->s);
+    site_serve(&f->s, 0);
+    agent(f, 0);
+    copy_example(f, "daemon.yaml", port);
+    snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+    assert_true(http_ask(address, "/", body, sizeof(body)));
+    assert_non_null(strstr(body, "machine"));
+    must(f, 0, "app", "undeploy", "daemon");
+    WAIT(!http_ask(address, "/", body, sizeof(body)), MS);
+    assert_int_equal(proc_end(&f->agents[0], SIGTERM), 0);
+}
+
 #define FLEET_TEST(f) cmocka_unit_test_setup_teardown(f, fleet_setup, fleet_teardown)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {FLEET_TEST(test_fleet), FLEET_TEST(test_failures)};
+    const struct CMUnitTest tests[] = {FLEET_TEST(test_fleet), FLEET_TEST(test_failures),
+                                       FLEET_TEST(test_example)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
