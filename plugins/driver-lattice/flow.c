@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow.h"
 
-#include "text.h"
+#include <string.h>
 
 void flow_join(struct trl_inst *d, struct flow *f, void (*destroy)(struct flow *f)) {
     f->destroy = destroy;
@@ -29,8 +29,9 @@ void flows_destroy(struct trl_inst *d) {
 }
 
 void trail_keep(struct trail *t, const trl_action *a) {
-    t->traceparent[0] = '\0';
-    if (a->traceparent.len < sizeof(t->traceparent)) {
-        snprintf(t->traceparent, sizeof(t->traceparent), "%.*s", STR_ARG(a->traceparent));
+    size_t n = a->traceparent.len < sizeof(t->traceparent) ? a->traceparent.len : 0;
+    if (n) {
+        memcpy(t->traceparent, a->traceparent.ptr, n);
     }
+    t->traceparent[n] = '\0';
 }

@@ -21,6 +21,9 @@ static void a_header_is_read_and_written(void **state) {
     assert_string_equal(span, "00f067aa0ba902b7");
     assert_true(trace_parse(STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"), &t));
     assert_int_equal(t.flags, 0);
+    assert_true(trace_parse(STR("00-0123456789abcdef9876543210fedcba-00000000000000af-01"), &t));
+    assert_true(
+        str_is(trace_text(&t, text), "00-0123456789abcdef9876543210fedcba-00000000000000af-01"));
     memset(&t, 0, sizeof(t));
     assert_int_equal(trace_text(&t, text).len, 0);
     assert_int_equal(trace_id_text(&t, id).len, 0);
