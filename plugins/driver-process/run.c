@@ -366,7 +366,6 @@ static void on_secrets(void *arg, const char *why) {
     char text[320];
     if (!why) {
         r->launch = NULL;
-        r->unit->lacks_secret = 0;
         job_start(&l->job, r->unit->d, work, on_launched);
         return;
     }

@@ -192,6 +192,7 @@ void unit_failed(struct unit *u, struct run *r, const char *text) {
     u->restarts += r != NULL;
     u->fails++;
     delay = backoff_ns(u->fails, was_ready, u->lacks_secret);
+    u->lacks_secret = 0;
     delay += (int64_t)(d->loop->random(d->host->ctx) % (uint64_t)(delay / 5 + 1));
     u->next_start_ns = fresh ? now + delay : u->next_start_ns;
     trl_logf(d->host, TRL_LOG_WARN, "%s: %s", u->id, text);

@@ -76,7 +76,7 @@ struct unit {
     struct wake again, words;   /* a step, soon or after a back-off; a word to the core */
     int64_t next_start_ns;
     unsigned fails, restarts;
-    int lacks_secret; /* the last failure: it comes up soon after that is there */
+    int lacks_secret; /* the failure that is told next: it comes up soon after that is there */
     char error[256];  /* of the last failure; empty when all is well */
     uint32_t told_count, told_health, told_flags;
     uint64_t told_hash; /* of image and marks */

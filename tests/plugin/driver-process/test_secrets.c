@@ -90,18 +90,23 @@ static void refer(struct rig *r, int version) {
 
 /* As the engine scales an item with a secret; scaler: the mark that a rotation by `roll` changes.
  */
-static void scale(struct rig *r, const char *image, uint32_t n, const char *settings,
-                  const char *scaler) {
+static trl_status act(struct rig *r, uint32_t verb, const char *image, uint32_t n,
+                      const char *settings, const char *scaler) {
     static const str configs[] = {STR("cfg"), STR(DB)};
     trl_label marks[] = {{STR("wasmcloud.dev/appspec"), STR("app")},
                          {STR("wasmcloud.dev/scaler"), str_c(scaler)}};
-    trl_action a = rig_action(TRL_DO_SCALE, "u", image, n);
+    trl_action a = rig_action(verb, "u", image, n);
     a.config_names = configs;
     a.n_config_names = 2;
     a.annotations = marks;
     a.n_annotations = 2;
     a.body = str_c(settings);
-    trl_status st = rig_do(r, &a);
+    return rig_do(r, &a);
+}
+
+static void scale(struct rig *r, const char *image, uint32_t n, const char *settings,
+                  const char *scaler) {
+    trl_status st = act(r, TRL_DO_SCALE, image, n, settings, scaler);
     TK_CHECK_F(r->tk, st == TRL_OK || (st == TRL_E_BUSY && r->failed), "%s", r->msg);
 }
 
@@ -212,6 +217,29 @@ static void test_missing(void **state) {
     vault_set(r->vault, "db", "there", 0); /* by itself, after the back-off */
     rig_wait_count(r, "u", 1);
     rig_wait_file(r, "seen", "value: there\n");
+    end(&b);
+}
+
+/* An update that lacks its secret is none: what ran runs on. */
+static void test_update_without(void **state) {
+    struct bed b;
+    struct rig *r = &b.r;
+    (void)state;
+    begin(&b, "");
+    const char *image = shower(r);
+    TK_CHECK_ST(r->tk, rig_config(r, "cfg", "{}"), TRL_OK);
+    trl_action a = rig_action(TRL_DO_SCALE, "u", "file:///bin/sleep", 1);
+    a.body = STR("{\"args\":[\"600\"]}");
+    TK_CHECK_ST(r->tk, rig_do(r, &a), TRL_OK);
+    rig_wait_count(r, "u", 1);
+    refer(r, 1); /* the next version wants a secret that is not there */
+    TK_CHECK(r->tk, act(r, TRL_DO_UPDATE, image, 1, "", "s") != TRL_OK);
+    TK_CHECK_F(r->tk, strstr(r->msg, "secret db is missing"), "%s", r->msg);
+    rig_wait_count(r, "u", 1);
+    TK_CHECK_STR(r->tk, str_c(map_get(&r->images, STR("u"))), "file:///bin/sleep");
+    vault_set(r->vault, "db", "now", 0);
+    TK_CHECK_ST(r->tk, act(r, TRL_DO_UPDATE, image, 1, "", "s"), TRL_OK);
+    rig_wait_file(r, "seen", "value: now\n");
     end(&b);
 }
 
@@ -374,11 +402,11 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),     cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_missing),   cmocka_unit_test(test_held),
-        cmocka_unit_test(test_adoption),  cmocka_unit_test(test_unclaimed),
-        cmocka_unit_test(test_of_a_link), cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_files),       cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_missing),     cmocka_unit_test(test_update_without),
+        cmocka_unit_test(test_held),        cmocka_unit_test(test_adoption),
+        cmocka_unit_test(test_unclaimed),   cmocka_unit_test(test_of_a_link),
+        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
