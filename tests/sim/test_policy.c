@@ -130,6 +130,32 @@ static void a_denied_deploy_changes_nothing_and_plan_tells_it(void **state) {
     end(r, &rules);
 }
 
+/* A plan is made and told for rules that look at one: at its actions, or their numbers. */
+static void rules_about_the_plan_see_it(void **state) {
+    static const char *const texts[] = {
+        "rules:\n  - name: many\n    points: [deploy]\n    match: { verb: scale, instances: { "
+        "over: 2 } "
+        "}\n    verdict: deny\n    message: too many at once\n",
+        "rules:\n  - name: many\n    match: { plan: { start: { min: 1 } } }\n    verdict: deny\n"
+        "    message: too many at once\n"};
+    struct rules rules;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct rig *r =
+            begin(&rules, texts[i], "  deploy: [house]\n", &(struct rig_options){.hosts = 1});
+        char *text = app_text("reg.example/web:1", 5);
+        rig_put(r, D, text);
+        rig_request(r, "trellis.api." D ".app.plan.shop", ""); /* the lattice is read now */
+        rig_run(r, 5 * SECOND);
+        const struct node *reply = rig_request(r, "trellis.api." D ".app.deploy.shop", "");
+        assert_true(str_is(code_of(reply), "DENIED"));
+        assert_true(says(r, reply, "too many at once"));
+        assert_int_equal(rig_commands(r, D), 0);
+        mem_free(text);
+        end(r, &rules);
+    }
+}
+
 static const char zone_rule[] = "rules:\n"
                                 "  - name: eu-only\n"
                                 "    points: [place]\n"
@@ -407,6 +433,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_denied_put_stores_nothing),
         cmocka_unit_test(a_denied_deploy_changes_nothing_and_plan_tells_it),
+        cmocka_unit_test(rules_about_the_plan_see_it),
         cmocka_unit_test(a_denied_place_is_left_out),
         cmocka_unit_test(a_denied_command_waits_for_other_rules),
         cmocka_unit_test(a_later_denial_is_a_condition),

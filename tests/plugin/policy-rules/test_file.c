@@ -154,6 +154,38 @@ static void test_refused_at_start(void **state) {
     mem_free(huge);
 }
 
+/* What rules do not look at is left out of subjects: they must not say too little. */
+static void test_looks(void **state) {
+    static const struct {
+        const char *match;
+        uint32_t point, looks;
+    } cases[] = {{"app: a", TRL_POINT_DEPLOY, 0},
+                 {"image: a", TRL_POINT_DEPLOY, 0},
+                 {"verb: scale", TRL_POINT_DEPLOY, TRL_LOOKS_PLAN},
+                 {"verb: scale, host: {id: a}", TRL_POINT_DEPLOY, TRL_LOOKS_PLAN | TRL_LOOKS_HOST},
+                 {"plan: {start: {over: 1}}", TRL_POINT_DEPLOY, TRL_LOOKS_PLAN},
+                 {"app: a", TRL_POINT_COMMAND, 0},
+                 {"host: {id: a}", TRL_POINT_COMMAND, TRL_LOOKS_HOST},
+                 {"host: {name: a}", TRL_POINT_COMMAND, TRL_LOOKS_HOST},
+                 {"host: {labels: {a: b}}", TRL_POINT_COMMAND, TRL_LOOKS_LABELS}};
+    struct rig *r = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "rules: [{name: a, match: {%s}, verdict: deny}]\n",
+                 cases[i].match);
+        put(r, text);
+        open_rules(r);
+        uint32_t looks = policy_looks_at(r->in, cases[i].point);
+        if (looks != cases[i].looks) {
+            fail_msg("%s: %u", cases[i].match, looks);
+        }
+        policy_watch_end(r->watch);
+        r->watch = NULL;
+        tk_close(r->tk, r->in);
+        r->in = NULL;
+    }
+}
+
 static void test_changes(void **state) {
     struct rig *r = *state;
     put(r, DENY_A);
@@ -368,6 +400,7 @@ int main(void) {
         FILE_TEST(test_broken_later),
         FILE_TEST(test_gone_and_back),
         FILE_TEST(test_fifo),
+        FILE_TEST(test_looks),
         FILE_TEST(test_much_on_the_loop),
         FILE_TEST(test_much_on_the_pool),
         FILE_TEST(test_damaged_on_the_pool),
