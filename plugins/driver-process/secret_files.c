@@ -53,12 +53,7 @@ static int own_dir(const char *path, char *why, size_t cap) {
 
 static char *place_below(const char *base, const char *state_dir, char *why, size_t cap) {
     unsigned long long h = text_hash(TRL_HASH_INIT, state_dir);
-    char *path = own_dir(base, why, cap) < 0 ? NULL : text_format("%s/%016llx", base, h);
-    if (path && own_dir(path, why, cap) < 0) {
-        free(path);
-        path = NULL;
-    }
-    return path;
+    return own_dir(base, why, cap) < 0 ? NULL : text_format("%s/%016llx", base, h);
 }
 
 char *secret_place(const char *wanted, const char *state_dir, char *why, size_t cap) {
@@ -170,7 +165,7 @@ static int open_dir(const char *path, uid_t uid, gid_t gid) {
     char why[256], *place = text_dup(trl_strn(path, (size_t)(strrchr(path, '/') - path)));
     int rc = mkdir(path, 0700);
     if (rc < 0 && errno == ENOENT && own_dir(place, why, sizeof(why)) == 0) {
-        rc = mkdir(path, 0700); /* the last one of an earlier life had taken it along */
+        rc = mkdir(path, 0700); /* it is made by the first who has a secret */
     }
     free(place);
     if (rc < 0 && errno != EEXIST) {

@@ -36,8 +36,8 @@ struct secrets {
 
 void secret_wipe(struct secrets *s); /* values; any thread */
 
-/* A directory of our own on a tmpfs, for the secrets of this state directory. wanted: an option, or
- * empty. NULL: there is none, and why (empty when none was wanted). */
+/* A directory of our own on a tmpfs, for the secrets of this state directory; secret_write makes
+ * it. wanted: an option, or empty. NULL: there is none, and why (empty when none was wanted). */
 char *secret_place(const char *wanted, const char *state_dir, char *why, size_t cap);
 /* Removes what runs left behind that are no more: keep says which are there. */
 void secret_sweep(const char *place, int (*keep)(void *arg, const char *run), void *arg);
