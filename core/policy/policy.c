@@ -240,7 +240,11 @@ struct ruling *policy_peek(struct policy_chains *p, uint32_t point, str subject,
 
 bool policy_knows(struct policy_chains *p, uint32_t point, str subject) {
     struct cache_key k = cache_key(point, subject);
-    return cache_find(&p->cache, &k, now(p)) != NULL;
+    uint64_t hits = p->cache.hits, misses = p->cache.misses;
+    bool known = cache_find(&p->cache, &k, now(p)) != NULL;
+    p->cache.hits = hits; /* it is no decision yet */
+    p->cache.misses = misses;
+    return known;
 }
 
 void policy_spend(struct ruling *r) {

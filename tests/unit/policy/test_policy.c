@@ -232,6 +232,7 @@ static void many_at_once_are_answered_in_order(void **state) {
 static void what_is_decided_inside_the_calls_is_known_at_once(void **state) {
     struct policy_question q = {STR("deny"), STR("x")}, slow = {STR("hang"), STR("x")};
     struct policy_question bad = {STR("twice"), STR("x")};
+    struct policy_counts before, after;
     struct fix f;
     (void)state;
     setup(&f, 2, 0, NULL);
@@ -242,7 +243,10 @@ static void what_is_decided_inside_the_calls_is_known_at_once(void **state) {
         assert_int_equal(f.answers, i);
         assert_int_equal(f.verdict[0], TRL_V_DENY);
     }
+    policy_counts(f.p, &before);
     assert_true(policy_knows(f.p, TRL_POINT_PUT, STR("deny")));
+    policy_counts(f.p, &after);
+    assert_int_equal(after.hits, before.hits);
     assert_null(policy_ask_now(f.p, TRL_POINT_PUT, &bad, 1, &about, on_rulings, &f));
     assert_non_null(strstr(f.text, "a subject got two verdicts"));
     assert_non_null(policy_ask_now(f.p, TRL_POINT_PUT, &slow, 1, &about, on_rulings, &f));
