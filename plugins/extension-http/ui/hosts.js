@@ -5,6 +5,10 @@ import { store, watch } from "./store.js";
 
 const CELLS_MAX = 48; // of one entry; beyond that a number says the rest
 
+function counted(n, what) {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
+}
+
 function appStates() {
   return new Map(store.apps.map((a) => [a.name, a.type]));
 }
@@ -86,7 +90,7 @@ export function hostsView(main) {
     const n = store.hosts.reduce((sum, x) => sum + x.instances, 0);
     summary.textContent = store.hosts.length === 0
       ? "No host is known in this lattice. Start one, and it appears here."
-      : `${hosts.length === store.hosts.length ? "" : hosts.length + " of "}${store.hosts.length} hosts, ${ready} ready, ${n} instances`;
+      : `${hosts.length === store.hosts.length ? "" : hosts.length + " of "}${counted(store.hosts.length, "host")}, ${ready} ready, ${counted(n, "instance")}`;
     keyed(list, hosts, (x) => x.id,
       (x) => `${x.state}|${x.name}|${x.cordoned}|` + x.running.map((r) =>
         `${r.id},${r.count},${cellState(r, states)},${r.image}`).join(";"),
