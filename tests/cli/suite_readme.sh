@@ -7,7 +7,9 @@ echo "$tour" | grep -q 'trellis app rollback' || { fail "no tour in README.md"; 
 port=$((20000 + (RANDOM * 7 + $$) % 12000))
 while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
 mkdir -p docs/examples
-ln -s "$build/examples/programs" docs/examples/programs
+programs=$build/examples/programs
+[ -d "$programs" ] || programs=$root/docs/examples/programs # where ./dev puts those of some presets
+ln -s "$programs" docs/examples/programs
 sed "s/127.0.0.1:8080/127.0.0.1:$port/g" "$root/docs/examples/hello.yaml" >docs/examples/hello.yaml
 curl() { # http://HOST:PORT/, without what of curl is not needed
     local at=${1#http://}
