@@ -13,8 +13,8 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/logline.h"
 #include "cli/up.h"
-#include "codec/json.h"
 #include "plane/socket.h"
 
 #define FORCE_STOP_NS (20ll * 1000000000ll)
@@ -29,41 +29,10 @@ struct server {
     struct up *up;
     uv_signal_t signals[N_SIGNALS];
     struct loop_timer force;
-    bool log_json, colour, stopping, stopped, hangup;
+    struct logline line;
+    bool stopping, stopped, hangup;
     int rc;
 };
-
-static void log_sink(void *arg, int level, str msg, str fields) {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    static const char *const colours[] = {"\033[31m", "\033[33m", "", "\033[2m"};
-    struct server *s = arg;
-    struct timespec t;
-    struct tm tm;
-    char when[40];
-    clock_gettime(CLOCK_REALTIME, &t);
-    gmtime_r(&t.tv_sec, &tm);
-    size_t n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(when + n, sizeof(when) - n, ".%03ldZ", t.tv_nsec / 1000000);
-    if (s->log_json) {
-        struct buf line = BUF_INIT;
-        struct jw w;
-        jw_init(&w, &line, false);
-        jw_object(&w);
-        jw_kv(&w, "time", str_c(when));
-        jw_kv(&w, "level", str_c(names[level]));
-        jw_kv(&w, "message", msg);
-        if (fields.len > 2) {
-            jw_key(&w, "fields");
-            jw_raw(&w, fields);
-        }
-        jw_end_object(&w);
-        fprintf(stderr, "%s\n", line.ptr);
-        buf_finish(&line);
-    } else {
-        fprintf(stderr, "%s %s%-5s%s %.*s\n", when, s->colour ? colours[level] : "", names[level],
-                s->colour && *colours[level] ? "\033[0m" : "", PSTR(msg));
-    }
-}
 
 static void on_gone(void *arg) {
     struct server *s = arg;
@@ -181,8 +150,9 @@ static void listen_to_signals(struct server *s) {
 int serve_run(const struct serve_options *o) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    struct server s = {.o = o, .log_json = o->config->log_json, .colour = isatty(STDERR_FILENO)};
-    s.log = (struct log){o->config->log_level, log_sink, &s};
+    struct server s = {.o = o};
+    logline_init(&s.line, o->config->log_json);
+    s.log = (struct log){o->config->log_level, logline_sink, &s.line};
     s.loop =
         loop_create_uv((uint64_t)t.tv_sec * 1000003u ^ (uint64_t)t.tv_nsec ^ (uint64_t)getpid());
     loop_timer_init(&s.force, s.loop, on_force, &s);
