@@ -43,8 +43,9 @@ static struct op_result result_of(struct req *r, const struct catalog_result *cr
     case CATALOG_TOO_LONG:
         o.code = OP_REFUSED;
         o.text = arena_printf(&r->arena,
-                              "Application names are limited to %u characters, lattice names to %u",
-                              CATALOG_APP_MAX, CATALOG_LATTICE_MAX);
+                              "Names are too long: an application's is limited to %u characters, "
+                              "a lattice's to %u, and with the account all to %u",
+                              CATALOG_APP_MAX, CATALOG_LATTICE_MAX, CATALOG_NAMES_MAX);
         break;
     default:
         o.code = OP_STORAGE;

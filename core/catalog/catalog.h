@@ -15,9 +15,10 @@
 #include "plug/kv.h"
 
 #define CATALOG_KEEP_VERSIONS 100u
-#define CATALOG_APP_MAX       80u
+#define CATALOG_APP_MAX       190u
 #define CATALOG_LATTICE_MAX   64u
 #define CATALOG_TENANT_MAX    56u
+#define CATALOG_NAMES_MAX     200u /* all three together, as stored */
 
 struct catalog;
 

@@ -49,7 +49,9 @@ bool key_format(const struct key *k, struct buf *out) {
         return true;
     }
     buf_add_str(out, k->kind == KEY_HEAD ? STR(".app.") : STR(".ver."));
-    if (!add_token(out, k->app, CATALOG_APP_MAX)) {
+    /* "1." and the four dots and letters around the lattice are no part of the names. */
+    if (!add_token(out, k->app, CATALOG_APP_MAX) ||
+        out->len - sizeof("1...app.") + 1 > CATALOG_NAMES_MAX) {
         return false;
     }
     if (k->kind != KEY_HEAD) {

@@ -8,7 +8,7 @@
 
 #include "model/manifest.h"
 
-#define ADMIT_MAX_NAME    80u  /* bytes: the store's keys hold that much */
+#define ADMIT_MAX_NAME    190u /* bytes: the store's keys hold that much */
 #define ADMIT_MAX_DEPTH   125u /* levels of the stored model: clients read two more at most */
 #define ADMIT_REPLY_BYTES 320u /* what replies and events need around a model */
 

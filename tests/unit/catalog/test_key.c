@@ -45,26 +45,31 @@ static void test_round_trip(void **state) {
 }
 
 static void test_longest_fits(void **state) {
-    char tenant[CATALOG_TENANT_MAX], lattice[CATALOG_LATTICE_MAX], app[CATALOG_APP_MAX];
+    char many[CATALOG_APP_MAX + 1];
     struct buf b = BUF_INIT;
     (void)state;
-    memset(tenant, 't', sizeof(tenant));
-    memset(lattice, 'l', sizeof(lattice));
-    memset(app, 'a', sizeof(app));
+    memset(many, 'a', sizeof(many));
     struct key k = {KEY_PART,
-                    str_n(tenant, sizeof(tenant)),
-                    str_n(lattice, sizeof(lattice)),
-                    str_n(app, sizeof(app)),
+                    str_n(many, CATALOG_TENANT_MAX),
+                    str_n(many, CATALOG_LATTICE_MAX),
+                    str_n(many, CATALOG_NAMES_MAX - CATALOG_TENANT_MAX - CATALOG_LATTICE_MAX),
                     STR("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
                     UINT32_MAX,
                     99};
     assert_true(key_format(&k, &b));
     assert_true(b.len <= KEY_MAX_BYTES);
     assert_true(trl_key_ok(buf_str(&b)));
-    k.app =
-        STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    k.app.len++;
+    assert_false(key_format(&k, &b));
+    k.kind = KEY_HEAD; /* what a version cannot have, its head cannot either */
     assert_false(key_format(&k, &b));
     k.app = STR("..........................."); /* 81 bytes as stored */
+    assert_false(key_format(&k, &b));
+    k.tenant = STR("");
+    k.lattice = STR("default");
+    k.app = str_n(many, CATALOG_APP_MAX);
+    assert_true(key_format(&k, &b));
+    k.app.len++;
     assert_false(key_format(&k, &b));
     k.app = STR("");
     assert_false(key_format(&k, &b));
