@@ -53,32 +53,14 @@ static void say_single(struct text *t, const struct view *v, const struct answer
     could_not(t, v, k, running, v->shares[k].target, " eligible hosts found.");
 }
 
-static void say_conflict(struct text *t, const struct view *v, const struct answer *a, uint32_t k) {
-    uint64_t there = 0; /* on hosts that match, whichever spread they serve: wadm's number */
-    for (uint32_t p = 0; p < v->n; p++) {
-        there += view_matches(v, p, k) ? a->wanted[p] : 0;
-    }
-    text_blank(t);
-    text_c(t, "Spread requirement conflict: ");
-    text_str(t, v->spec->spreads[v->shares[k].spread].name);
-    text_c(t, " spread requires ");
-    text_u64(t, v->shares[k].target);
-    text_c(t, " instances vs ");
-    text_u64(t, there);
-    text_c(t, " computed from reconciliation commands");
-}
-
-/* A component's spread lacks a host, or all its hosts are full, or others need them. */
+/* A component's spread lacks a host, or all its hosts are full. */
 static void say_many(struct text *t, const struct view *v, const struct answer *a, uint32_t k) {
-    uint32_t could = 0, serve = 0;
+    bool could = false;
     for (uint32_t p = 0; p < v->n; p++) {
-        could += v->kind[p] == HOST_READY && view_matches(v, p, k);
-        serve += v->kind[p] == HOST_READY && a->serves[p] == k;
+        could = could || (v->kind[p] == HOST_READY && view_matches(v, p, k));
     }
-    if (could == 0) {
+    if (!could) {
         could_not(t, v, k, 0, 1, " eligible hosts found.");
-    } else if (serve == 0) {
-        say_conflict(t, v, a, k);
     } else {
         could_not(t, v, k, v->shares[k].target - a->unmet[k], v->shares[k].target,
                   " instances fit the eligible hosts.");

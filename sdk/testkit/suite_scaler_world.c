@@ -178,23 +178,3 @@ const struct world_host *world_find(const struct world *w, const char *id) {
     }
     return NULL;
 }
-
-bool world_one_group(const struct world *w) {
-    uint32_t one = TRL_NO_GROUP;
-    for (uint32_t i = 0; i < w->n; i++) {
-        uint32_t group = w->hosts[i].group;
-        if (group != TRL_NO_GROUP && one != TRL_NO_GROUP && group != one) {
-            return false;
-        }
-        one = group != TRL_NO_GROUP ? group : one;
-    }
-    return true;
-}
-
-uint64_t world_group_sum(const struct world *w, uint32_t group) {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < w->n; i++) {
-        sum += w->hosts[i].group == group ? w->hosts[i].wanted : 0;
-    }
-    return sum;
-}

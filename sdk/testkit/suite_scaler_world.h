@@ -40,7 +40,5 @@ void world_apply(struct world *w); /* what was wanted runs */
 trl_status world_place(struct world *w, const trl_scaler_v1 *t, trl_inst *in,
                        const trl_scaler_spec *spec, bool explain);
 const struct world_host *world_find(const struct world *w, const char *id); /* NULL: not there */
-bool world_one_group(const struct world *w); /* no two hosts serve different groups */
-uint64_t world_group_sum(const struct world *w, uint32_t group);
 
 #endif

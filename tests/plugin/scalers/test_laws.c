@@ -29,6 +29,11 @@ static const char *const samples[] = {
     ("{\"instances\":9,\"spread\":[{\"name\":\"x\",\"requirements\":{}},{\"name\":\"y\","
      "\"requirements\":{}},{\"name\":\"y\",\"requirements\":{\"cloud\":\"real\",\"zone\":\"a\"}}]"
      "}"),
+    ("{\"instances\":11,\"spread\":["
+     "{\"name\":\"east\",\"requirements\":{\"region\":\"us-east-1\"}},"
+     "{\"name\":\"real\",\"requirements\":{\"cloud\":\"real\"}},"
+     "{\"name\":\"a\",\"requirements\":{\"zone\":\"a\"}},"
+     "{\"name\":\"b\",\"requirements\":{\"zone\":\"b\"}}]}"),
     "{\"instances\":18446744073709551615}",
 };
 
