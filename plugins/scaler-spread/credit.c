@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credit.h"
 
-#define SEARCH_BUDGET 200000000 /* steps; ends hostile inputs, never sane ones */
+#define SEARCH_BUDGET 1000000000 /* steps; ends hostile inputs, never sane ones */
 
 #define KINDS       4u /* enum host_kind */
 #define KIND(kind)  (1u << (kind))
@@ -16,16 +16,17 @@ struct flow {
     const uint32_t *homes;
     uint32_t n_groups, *group_of; /* [n] NONE: runs nothing, or there is no choice */
     uint32_t *class_of, *kind_of; /* [n_groups] */
-    uint64_t *at;                 /* [n_groups * k] instances of it that count for the spread */
+    uint64_t *at;                 /* [k * n_groups] instances of it that count for the spread */
     uint64_t *have;               /* [k * KINDS] */
     uint64_t *excess, *room;      /* [k] of a pass */
-    uint32_t *queue, *from, *by;  /* [k] scratch of a search: the spread before, the group */
+    uint32_t moved;               /* the kinds a pass moves */
+    uint32_t *queue, *from;       /* [k] scratch of a search: the spread before */
     bool *seen, *spent;           /* [k], [n_groups] */
     int64_t budget;
 };
 
 static uint64_t *at(const struct flow *f, uint32_t g, uint32_t k) {
-    return &f->at[(size_t)g * f->v->k + k];
+    return &f->at[(size_t)k * f->n_groups + g];
 }
 
 static uint64_t have(const struct flow *f, uint32_t k, uint32_t kinds) {
@@ -40,69 +41,90 @@ static uint64_t over(uint64_t a, uint64_t b) {
     return a > b ? a - b : 0;
 }
 
-static void reach(struct flow *f, uint32_t *n, uint32_t k, uint32_t from, uint32_t g) {
+static void reach(struct flow *f, uint32_t *n, uint32_t k, uint32_t from) {
     if (!f->seen[k]) {
         f->seen[k] = true;
         f->from[k] = from;
-        f->by[k] = g;
         f->queue[(*n)++] = k;
     }
 }
 
-/* The nearest spread with room that something with too much leads to; NONE. Only groups of these
- * kinds are moved. */
-static uint32_t search(struct flow *f, uint32_t kinds) {
+static bool is_moved(const struct flow *f, uint32_t g) {
+    return (f->moved & KIND(f->kind_of[g])) != 0;
+}
+
+/* All spreads that lead on from those with too much, the nearest first. Returns how many. */
+static uint32_t search(struct flow *f) {
     const struct view *v = f->v;
     uint32_t n = 0;
     memset(f->seen, 0, v->k * sizeof(bool));
     memset(f->spent, 0, f->n_groups * sizeof(bool));
     for (uint32_t k = 0; k < v->k; k++) {
         if (f->excess[k] > 0) {
-            reach(f, &n, k, NONE, NONE);
+            reach(f, &n, k, NONE);
         }
     }
-    for (uint32_t i = 0; i < n && f->budget > 0; i++) {
-        uint32_t k = f->queue[i];
-        if (f->room[k] > 0) {
-            return k;
-        }
+    for (uint32_t i = 0; i < n && n < v->k; i++) {
+        const uint64_t *has = at(f, 0, f->queue[i]);
         f->budget -= f->n_groups;
         for (uint32_t g = 0; g < f->n_groups; g++) {
-            if (f->spent[g] || !(kinds & KIND(f->kind_of[g])) || *at(f, g, k) == 0) {
+            if (has[g] == 0 || f->spent[g] || !is_moved(f, g)) {
                 continue;
             }
             f->spent[g] = true;
             VIEW_EACH_SPREAD(v, f->class_of[g], to) {
-                reach(f, &n, to, k, g);
+                reach(f, &n, to, f->queue[i]);
             }
         }
     }
-    return NONE;
+    return n;
+}
+
+/* Up to so many that count for `from` count for k. Returns how many; those that could, if dry. */
+static uint64_t pass_on(struct flow *f, uint32_t from, uint32_t k, uint64_t most, bool dry) {
+    uint64_t *has = at(f, 0, from), *gets = at(f, 0, k), done = 0;
+    f->budget -= f->n_groups;
+    for (uint32_t g = 0; g < f->n_groups && done < most; g++) {
+        if (has[g] == 0 || !is_moved(f, g) || !class_matches(f->v, f->class_of[g], k)) {
+            continue;
+        }
+        uint64_t n = has[g] < most - done ? has[g] : most - done;
+        done += n;
+        if (!dry) {
+            has[g] -= n;
+            gets[g] += n;
+            f->have[from * KINDS + f->kind_of[g]] -= n;
+            f->have[k * KINDS + f->kind_of[g]] += n;
+        }
+    }
+    return done;
 }
 
 /* As much as the way found has room for, each spread on it passing on to the next. */
-static void push(struct flow *f, uint32_t last) {
+static bool push(struct flow *f, uint32_t last) {
     uint64_t amount = f->room[last];
     uint32_t first = last;
     for (; f->from[first] != NONE; first = f->from[first]) {
-        uint64_t most = *at(f, f->by[first], f->from[first]);
-        amount = most < amount ? most : amount;
+        amount = pass_on(f, f->from[first], first, amount, true);
     }
     amount = f->excess[first] < amount ? f->excess[first] : amount;
     for (uint32_t k = last; f->from[k] != NONE; k = f->from[k]) {
-        uint32_t g = f->by[k], before = f->from[k];
-        *at(f, g, before) -= amount;
-        *at(f, g, k) += amount;
-        f->have[before * KINDS + f->kind_of[g]] -= amount;
-        f->have[k * KINDS + f->kind_of[g]] += amount;
+        pass_on(f, f->from[k], k, amount, false);
     }
     f->excess[first] -= amount;
     f->room[last] -= amount;
+    return amount > 0;
 }
 
+/* Augmenting paths, several with each search. */
 static void move_all(struct flow *f, uint32_t kinds) {
-    for (uint32_t k = search(f, kinds); k != NONE; k = search(f, kinds)) {
-        push(f, k);
+    f->moved = kinds;
+    for (bool again = true; again && f->budget > 0;) {
+        uint32_t n = search(f);
+        again = false;
+        for (uint32_t i = 0; i < n; i++) {
+            again = (f->room[f->queue[i]] > 0 && push(f, f->queue[i])) || again;
+        }
     }
 }
 
@@ -166,7 +188,6 @@ static void flow(struct flow *f) {
     f->room = scratch_array(&v->mem, v->k, sizeof(uint64_t));
     f->queue = scratch_array(&v->mem, v->k, sizeof(uint32_t));
     f->from = scratch_array(&v->mem, v->k, sizeof(uint32_t));
-    f->by = scratch_array(&v->mem, v->k, sizeof(uint32_t));
     f->seen = scratch_array(&v->mem, v->k, sizeof(bool));
     f->spent = scratch_array(&v->mem, f->n_groups, sizeof(bool));
     for (uint32_t p = 0; p < v->n; p++) {

@@ -50,9 +50,13 @@ static inline const uint64_t *class_mask(const struct view *v, uint32_t class) {
     return v->masks + (size_t) class * v->words;
 }
 
+static inline bool class_matches(const struct view *v, uint32_t class, uint32_t k) {
+    return (class_mask(v, class)[k / 64] >> (k % 64) & 1) != 0;
+}
+
 /* Could host p serve spread k? */
 static inline bool view_matches(const struct view *v, uint32_t p, uint32_t k) {
-    return (class_mask(v, v->class_of[p])[k / 64] >> (k % 64) & 1) != 0;
+    return class_matches(v, v->class_of[p], k);
 }
 
 /* The first spread >= k in the mask of a class; v->k when there is none. */

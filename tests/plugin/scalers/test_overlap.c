@@ -12,7 +12,8 @@
 #include "../../../plugins/scaler-spread/solve.h"
 #include "lab.h"
 
-#define HOSTS_MAX 64u
+#define HOSTS_MAX   64u
+#define SPREADS_MAX 7u
 
 static uint32_t pseudo(uint64_t *s) {
     *s = *s * 6364136223846793005ull + 1442695040888963407ull;
@@ -33,9 +34,32 @@ static const char *const kinds[] = {
     "\"weight\":1}]}",
 };
 
+/* Spreads that ask for any labels, with any weights. */
+static void random_spreads(uint64_t *seed, char *text, size_t cap) {
+    uint32_t k = 1 + pseudo(seed) % SPREADS_MAX;
+    int n = snprintf(text, cap, "{\"instances\":0,\"spread\":[");
+    for (uint32_t i = 0; i < k; i++) {
+        const char *comma = "";
+        n += snprintf(text + n, cap - (size_t)n,
+                      "%s{\"name\":\"s%u\",\"weight\":%u,\"requirements\":{", i ? "," : "", i,
+                      pseudo(seed) % 5 ? 1 + pseudo(seed) % 9 : 0);
+        for (char label = 'x'; label <= 'z'; label++) {
+            if (pseudo(seed) % 3 == 0) {
+                n += snprintf(text + n, cap - (size_t)n, "%s\"%c\":\"%u\"", comma, label,
+                              pseudo(seed) % 3 ? 1 : 0);
+                comma = ",";
+            }
+        }
+        n += snprintf(text + n, cap - (size_t)n, "}}");
+    }
+    snprintf(text + n, cap - (size_t)n, "]}");
+}
+
 static void random_lab(struct lab *l, uint64_t *seed, uint32_t n, uint32_t instances) {
-    uint32_t width = 1 + pseudo(seed) % 30;
-    lab_init(l, kinds[pseudo(seed) % 4], n);
+    uint32_t width = 1 + pseudo(seed) % 30, kind = pseudo(seed) % 8;
+    char spreads[1024];
+    random_spreads(seed, spreads, sizeof(spreads));
+    lab_init(l, kind < 4 ? kinds[kind] : spreads, n);
     l->spec->instances = instances;
     for (uint32_t i = 0; i < n; i++) {
         char id[16], labels[16];
@@ -49,7 +73,7 @@ static void random_lab(struct lab *l, uint64_t *seed, uint32_t n, uint32_t insta
 
 struct task {
     struct lab l;
-    struct share shares[4];
+    struct share shares[SPREADS_MAX];
     uint32_t masks[HOSTS_MAX]; /* spreads a host matches */
 };
 
@@ -132,7 +156,7 @@ static void random_flags(struct lab *l, uint64_t *seed) {
 /* From rest to another number: no move but those the shares ask for. */
 static void try_another_number(struct task *t, uint64_t *seed) {
     struct lab *l = &t->l;
-    struct share before[4];
+    struct share before[SPREADS_MAX];
     uint64_t more = 0, fewer = 0, taken = 0, added = 0;
     bool all = !l->out.failed;
     memcpy(before, t->shares, sizeof(before));
@@ -185,7 +209,7 @@ static void test_own_hosts(void **state) {
     (void)state;
     for (int round = 0; round < 500; round++) {
         struct task t;
-        uint32_t low[4] = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, high[4] = {0};
+        uint32_t low[SPREADS_MAX] = {0}, high[SPREADS_MAX] = {0};
         random_lab(&t.l, &seed, HOSTS_MAX, 500 + pseudo(&seed) % 1000);
         memset(t.l.current, 0, t.l.n * sizeof(uint32_t));
         look(&t);
@@ -196,7 +220,7 @@ static void test_own_hosts(void **state) {
         for (uint32_t i = 0; i < t.l.n; i++) {
             uint32_t n = t.l.wanted[i], g = t.l.group[i];
             if (n > 0) {
-                low[g] = n < low[g] ? n : low[g];
+                low[g] = n < low[g] || low[g] == 0 ? n : low[g];
                 high[g] = n > high[g] ? n : high[g];
                 assert_true(high[g] - low[g] <= 1);
             }
@@ -211,6 +235,20 @@ static void test_own_hosts(void **state) {
 
 static void place(struct lab *l) {
     lab_place(l, spread_place);
+}
+
+/* A spread that is nobody's home takes a host. */
+static void test_takes_own(void **state) {
+    struct lab l;
+    (void)state;
+    lab_init(&l, kinds[1], 2);
+    l.spec->instances = 20;
+    lab_host(&l, "1", "x=1", 0);
+    lab_host(&l, "2", "x=1", 0);
+    place(&l);
+    assert_int_equal(lab_group_sum(&l, 0), 16);
+    assert_int_equal(lab_group_sum(&l, 1), 4);
+    lab_finish(&l);
 }
 
 /* What ran for one spread counts for another when that saves a move. */
@@ -285,9 +323,9 @@ static void test_who_gives(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_optimum),    cmocka_unit_test(test_own_hosts),
-        cmocka_unit_test(test_one_leaves), cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_who_gives),
+        cmocka_unit_test(test_optimum),   cmocka_unit_test(test_own_hosts),
+        cmocka_unit_test(test_takes_own), cmocka_unit_test(test_one_leaves),
+        cmocka_unit_test(test_shared),    cmocka_unit_test(test_who_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
