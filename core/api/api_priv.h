@@ -117,6 +117,8 @@ bool req_look(struct req *r, void (*again)(struct req *r));
 __attribute__((format(printf, 3, 4))) void req_fail(struct req *r, const char *code,
                                                     const char *fmt, ...);
 void req_ok(struct req *r, struct buf *data); /* trellis.api; data is finished */
+/* A body that is an object, or empty (NULL); false: neither, *err says why. */
+bool req_read_object(struct req *r, struct node **ret, struct err *err);
 /* The {"version": ...} of a body; false: not readable, *err says why. */
 bool req_read_version(struct req *r, struct err *err);
 struct engine *req_engine(struct req *r, bool wanted); /* wanted: made when unknown */

@@ -58,6 +58,7 @@ static void on_undeployed(struct req *r, const struct op_result *o) {
               PSTR(r->name));
         break;
     case OP_NOT_FOUND:
+    case OP_REFUSED: /* a name that cannot be stored */
         reply(r, "notfound", STR_NONE, "Application with the name %.*s not found", PSTR(r->name));
         break;
     default:
@@ -70,12 +71,10 @@ static void on_undeployed(struct req *r, const struct op_result *o) {
 void model_undeploy(struct req *r) {
     struct node *root = NULL;
     struct err err = ERR_INIT;
-    if (r->body.len && (json_parse(r->body, &r->arena, &root, &err) < 0 ||
-                        (root->type != NODE_OBJECT &&
-                         err_set(&err, TRL_E_INVALID, "expected an object at line 1 column 1")))) {
-        req_fail(r, "INVALID", "Unable to parse undeploy application request: %s", err.msg);
-    } else {
+    if (req_read_object(r, &root, &err)) { /* nothing in it counts */
         op_undeploy(r, on_undeployed);
+    } else {
+        req_fail(r, "INVALID", "Unable to parse undeploy application request: %s", err.msg);
     }
 }
 

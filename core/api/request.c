@@ -183,20 +183,41 @@ void req_ok(struct req *r, struct buf *data) {
     req_reply_buf(r, &out);
 }
 
-bool req_read_version(struct req *r, struct err *err) {
-    struct node *root = NULL;
-    const struct node *v;
+/* The last of two would be meant by chance. */
+static bool named_twice(const struct node *root, const char *name) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < root->n; i++) {
+        n += str_is(root->members[i].key, name);
+    }
+    return n > 1;
+}
+
+bool req_read_object(struct req *r, struct node **ret, struct err *err) {
+    *ret = NULL;
     if (r->body.len == 0) {
         return true;
     }
-    if (json_parse(r->body, &r->arena, &root, err) < 0) {
+    if (json_parse(r->body, &r->arena, ret, err) < 0) {
         return false;
     }
-    if (root->type != NODE_OBJECT) {
+    if ((*ret)->type != NODE_OBJECT) {
         err_set(err, TRL_E_INVALID, "expected an object at line 1 column 1");
         return false;
     }
-    v = node_get(root, "version");
+    return true;
+}
+
+bool req_read_version(struct req *r, struct err *err) {
+    struct node *root;
+    if (!req_read_object(r, &root, err)) {
+        return false;
+    }
+    const struct node *v = node_get(root, "version");
+    if (v && named_twice(root, "version")) {
+        err_set(err, TRL_E_INVALID, "version: is there twice, the second time at line %u column %u",
+                v->line, v->column);
+        return false;
+    }
     if (v && v->type != NODE_STRING && v->type != NODE_NULL) {
         err_set(err, TRL_E_INVALID, "version: expected a string at line %u column %u", v->line,
                 v->column);

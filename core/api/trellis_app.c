@@ -203,7 +203,13 @@ static void on_undeployed(struct req *r, const struct op_result *o) {
 }
 
 void trellis_app_undeploy(struct req *r) {
-    op_undeploy(r, on_undeployed);
+    struct node *root = NULL;
+    struct err err = ERR_INIT;
+    if (req_read_object(r, &root, &err)) {
+        op_undeploy(r, on_undeployed);
+    } else {
+        req_fail(r, "INVALID", "Unable to parse the request: %s", err.msg);
+    }
 }
 
 /* The version to go back to: what was applied besides the deployed one and may still run, else the

@@ -66,6 +66,15 @@ static void test_garbage(void **state) {
     SAYS("message", "Invalid subject: Expected to find operation");
     ask(&f.h, "wadm.api.default.model.del.x", " ", &f.r);
     SAYS("result", "error");
+    ask(&f.h, "wadm.api.default.model.del.x", "{\"version\":\"a\",\"version\":\"b\"}", &f.r);
+    SAYS("message", "Unable to parse delete application request: version: is there twice, the "
+                    "second time at line "
+                    "1 column 26");
+    ask(&f.h,
+        "wadm.api.a1234567890123456789012345678901234567890123456789012345678901234.model.undeploy."
+        "x",
+        "", &f.r);
+    SAYS("message", "Application with the name x not found");
     ask(&f.h, "wadm.api.default.model.history.x", "", &f.r);
     SAYS("message", "Model deployment history is not currently supported. It may be added in a "
                     "future version");
@@ -98,6 +107,11 @@ static void test_model_life(void **state) {
     ask(&f.h, "wadm.api.default.model.versions.shop", "", &f.r);
     assert_non_null(strstr(f.r.text, "[{\"version\":\"v1\",\"deployed\":false},{\"version\":\"v2\","
                                      "\"deployed\":true}]"));
+    ask(&f.h, "wadm.api.default.model.undeploy.shop", "[]", &f.r);
+    SAYS("message", "Unable to parse undeploy application request: expected an object at line 1 "
+                    "column 1");
+    ask(&f.h, "trellis.api.default.app.undeploy.shop", "garbage", &f.r);
+    SAYS("code", "INVALID");
     ask(&f.h, "wadm.api.default.model.undeploy.shop", "{\"whatever\":1}", &f.r);
     SAYS("message", "Successfully undeployed application shop");
     assert_true(node_is_null(node_get(f.r.root, "version")) && node_get(f.r.root, "version"));

@@ -12,7 +12,7 @@
 
 static void test_sizes(void **state) {
     struct fix f;
-    char name[120];
+    char name[220];
     (void)state;
     setup_env(&f, (struct api_env){.max_payload = 4096});
     char *more = mem_alloc(3800);
@@ -23,10 +23,10 @@ static void test_sizes(void **state) {
     assert_non_null(strstr(f.r.text, "Manifest is too large"));
     assert_true(f.r.took_ns == 0);
     mem_free(more);
-    memset(name, 'n', 100);
-    name[100] = '\0';
+    memset(name, 'n', 200);
+    name[200] = '\0';
     put(&f, name, "v1");
-    assert_non_null(strstr(f.r.text, "limit is 80"));
+    assert_non_null(strstr(f.r.text, "limit is 190"));
     ask(&f.h, "wadm.api.bad lattice.model.put", manifest(&f, "shop", "v2", ""), &f.r);
     assert_non_null(strstr(f.r.text, "lattice name"));
     for (int i = 0; i < 20; i++) {
