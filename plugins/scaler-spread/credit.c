@@ -138,7 +138,7 @@ static void even_out(struct flow *f, uint32_t counted, uint32_t moved) {
     move_all(f, moved);
 }
 
-/* What no ready host can fill counts again from others, which have one. */
+/* Spreads that no ready host can fill get what counts for others, which have one to make up. */
 static void pass_on_needs(struct flow *f) {
     const struct view *v = f->v;
     bool *fillable = scratch_array(&f->v->mem, v->k, sizeof(bool));

@@ -17,7 +17,7 @@ struct part { /* instances of one host that count for one spread */
 
 struct credit {         /* arrays: the view's memory */
     uint64_t *have;     /* [k] instances that count for the spread */
-    struct part *parts; /* a host's are next to each other, hosts by number */
+    struct part *parts; /* a host's are next to each other */
     uint32_t n_parts;
     uint32_t *serves; /* [n] the spread most instances of the host count for; its home if empty */
 };
