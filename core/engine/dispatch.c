@@ -87,7 +87,12 @@ static void dirty_app(struct engine *e, const char *app) {
 static void settle(struct engine *e, struct ledger_item *i) {
     follow_seen(e, i, STR_NONE);
     dirty_app(e, i->app);
+    i->retried = false;
     ledger_settle(&e->l, i);
+}
+
+static bool starts(const struct ledger_item *i) {
+    return i->verb == TRL_DO_PROVIDER_START || (i->verb == TRL_DO_SCALE && i->count > 0);
 }
 
 void dispatch_fail(struct engine *e, struct ledger_item *i, str text) {
@@ -96,6 +101,7 @@ void dispatch_fail(struct engine *e, struct ledger_item *i, str text) {
         ledger_settle(&e->l, i);
         return;
     }
+    i->retried |= e->driver->flags & TRL_DRIVER_RETRIES && i->host && starts(i);
     dirty_app(e, i->app);
     ledger_fail(&e->l, i, text, engine_now(e), loop_wall_ms(e->env.loop), loop_rng(e->env.loop));
 }

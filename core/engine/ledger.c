@@ -131,7 +131,7 @@ static void drop(struct ledger *l, struct ledger_item *i) {
 
 /* Else what comes and goes would be remembered for ever. */
 static void drop_if_idle(struct ledger *l, struct ledger_item *i) {
-    if (!i->inflight && !i->fails && !i->uncertain && !i->accepted) {
+    if (!i->inflight && !i->fails && !i->uncertain && !i->accepted && !i->retried) {
         drop(l, i);
     }
 }

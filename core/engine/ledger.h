@@ -19,6 +19,7 @@ struct ledger_item {
     bool acked;     /* the host took it; the observation is awaited */
     bool refused;   /* the last failure was a denial by policy: it was never sent */
     bool uncertain; /* it never answered: it may still do it when it wakes up */
+    bool retried;   /* it failed to start; its driver goes on trying until told to stop */
     uint32_t verb;
     uint32_t count;     /* SCALE, UPDATE: what it will be */
     uint64_t want_hash; /* of what was asked for */

@@ -44,6 +44,18 @@ static bool still_wanted(const struct planner *p, str unit) {
     return desired_used(&p->d->unit_users, unit, NULL);
 }
 
+static struct plan_action *stop_on(struct leftovers *x, uint32_t slot, uint32_t unit,
+                                   bool provider) {
+    const struct planner *p = x->p;
+    struct plan_action *a = removal(x, provider ? TRL_DO_PROVIDER_STOP : TRL_DO_SCALE, PLAN_UNIT,
+                                    intern_str(&p->o->names, unit));
+    a->host = slot;
+    a->host_id = p->o->hosts.at[slot].id;
+    a->id = unit;
+    a->flags = provider ? TRL_ACT_PROVIDER : 0;
+    return a;
+}
+
 static void remove_on(struct leftovers *x, uint32_t slot, uint32_t unit) {
     struct planner *p = x->p;
     const struct seen_host *h = &p->o->hosts.at[slot];
@@ -56,26 +68,48 @@ static void remove_on(struct leftovers *x, uint32_t slot, uint32_t unit) {
         x->held++; /* nothing is stopped on a host we do not hear from */
         return;
     }
-    bool provider = e->kind == TRL_RUN_PROVIDER;
-    struct plan_action *a = removal(x, provider ? TRL_DO_PROVIDER_STOP : TRL_DO_SCALE, PLAN_UNIT,
-                                    intern_str(&p->o->names, unit));
-    a->host = slot;
-    a->host_id = h->id;
-    a->id = unit;
+    struct plan_action *a = stop_on(x, slot, unit, e->kind == TRL_RUN_PROVIDER);
     a->count_old = e->count;
     a->image_old = intern_str(&p->o->names, e->image);
-    a->flags = TRL_ACT_RUNNING | (provider ? TRL_ACT_PROVIDER : 0);
+    a->flags |= TRL_ACT_RUNNING;
+}
+
+static bool stopped_already(const struct plan *p, uint32_t slot, uint32_t unit) {
+    for (uint32_t i = 0; i < p->n_actions; i++) {
+        const struct plan_action *a = &p->actions[i];
+        if (a->target == PLAN_UNIT && a->removal && a->host == slot && a->id == unit) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing runs there, and it would be started again and again: that has to end. */
+static void stop_trying(struct leftovers *x, uint32_t slot, uint32_t unit, bool provider) {
+    const struct seen_host *h = &x->p->o->hosts.at[slot];
+    if (stopped_already(x->p->out, slot, unit)) {
+        return; /* several applied versions name it */
+    }
+    if (h->suspect || h->stale) {
+        x->held++;
+    } else if (!waits(x, ledger_unit(x->p->l, slot, unit))) {
+        stop_on(x, slot, unit, provider);
+    }
 }
 
 /* A start that is under way for a unit nobody wants any more, or that was never answered: its end
  * decides. */
-static void in_flight(struct leftovers *x, uint32_t unit) {
+static void in_flight(struct leftovers *x, uint32_t unit, bool provider) {
     struct planner *p = x->p;
     const struct ledger *l = p->l;
     for (uint32_t i = 0; unit < l->by_unit.n && i < l->by_unit.at[unit].slots.n; i++) {
         uint32_t slot = l->by_unit.at[unit].slots.at[i];
         const struct ledger_item *item = ledger_unit(l, slot, unit);
         if (item && !observed_entry(p->o, slot, unit)) {
+            if (item->retried && !item->inflight && !item->uncertain) {
+                stop_trying(x, slot, unit, provider);
+                continue;
+            }
             x->open += item->inflight;
             x->held += !item->inflight && item->uncertain;
         }
@@ -107,7 +141,7 @@ static void units(struct leftovers *x, uint32_t kind) {
             uint32_t unit = intern_find(&p->o->names, s->units[i].id);
             if (unit != INTERN_NONE && !still_wanted(p, s->units[i].id) &&
                 s->units[i].provider == (kind == TRL_RUN_PROVIDER)) {
-                in_flight(x, unit);
+                in_flight(x, unit, s->units[i].provider);
             }
         }
     }

@@ -239,7 +239,7 @@ static void cancel(trl_inst *d, trl_op *op) {
 }
 
 static const trl_driver_v1 table = {.struct_size = sizeof(trl_driver_v1),
-                                    .flags = TRL_DRIVER_LINKS,
+                                    .flags = TRL_DRIVER_LINKS | TRL_DRIVER_RETRIES,
                                     .verbs = ACTIONS_VERBS,
                                     .apply = actions_apply,
                                     .resync = resync,

@@ -268,6 +268,22 @@ static void test_sick(void **state) {
     nothing_left(x);
 }
 
+/* What never ran is told to end, too: it would come up when its program is there at last. */
+static void test_never_ran(void **state) {
+    struct plant *x = *state;
+    char path[160];
+    serve(x, "");
+    web_app(x, "1.yaml", "/nonexistent/web", "Hello", 2, "");
+    snprintf(path, sizeof(path), "%s/1.yaml", x->p.dir);
+    must(x, 0, "app", "apply", path, NULL);
+    WAIT(status_has(x, "hello", "No such file or directory"), MS);
+    must(x, 0, "app", "undeploy", "hello", "--wait");
+    assert_true(shows(x, "events", "done (its application was undeployed)"));
+    assert_int_equal(proc_end(&x->serve, SIGTERM), 0);
+    WAIT(place_processes(&x->p, "") == 0, MS);
+    assert_int_equal(place_runs(&x->p), 0);
+}
+
 static void test_kills(void **state) {
     struct plant *x = *state;
     serve(x, "");
@@ -479,6 +495,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_updates, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_sick, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_never_ran, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_kills, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_adoption, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_killed_rolls, plant_setup, plant_teardown),

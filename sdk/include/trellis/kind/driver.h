@@ -159,7 +159,8 @@ typedef struct trl_log_query {
     uint32_t max_lines, reserved;
 } trl_log_query;
 
-#define TRL_DRIVER_LINKS 1u /* has links and named configs */
+#define TRL_DRIVER_LINKS   1u /* has links and named configs */
+#define TRL_DRIVER_RETRIES 2u /* tries a failed start again by itself, until told to stop */
 
 typedef struct trl_driver_v1 {
     uint32_t struct_size, flags;
