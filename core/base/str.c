@@ -6,6 +6,26 @@
 
 #include "base/mem.h"
 
+str str_c(const char *c) {
+    return trl_cstr(c);
+}
+
+bool str_eq(str a, str b) {
+    return trl_str_eq(a, b);
+}
+
+bool str_is(str a, const char *c) {
+    return trl_str_is(a, c);
+}
+
+int str_cmp(str a, str b) {
+    return trl_str_cmp(a, b);
+}
+
+bool str_starts(str s, str prefix) {
+    return trl_str_starts(s, prefix);
+}
+
 bool str_ends(str s, str suffix) {
     return s.len >= suffix.len && str_eq(str_skip(s, s.len - suffix.len), suffix);
 }

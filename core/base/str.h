@@ -16,23 +16,15 @@ typedef trl_str str;
 #define STR_NONE ((str){NULL, 0})
 #define PSTR(s)  (int)(s).len, ((s).ptr ? (s).ptr : "") /* for "%.*s" */
 
-static inline str str_c(const char *c) {
-    return trl_cstr(c);
-}
+/* Functions and not inlined: hundreds of places compare names, few of them in the way of an event.
+ */
+str str_c(const char *c); /* borrowed */
+bool str_eq(str a, str b);
+bool str_is(str a, const char *c);
+int str_cmp(str a, str b); /* bytewise order */
+bool str_starts(str s, str prefix);
 static inline str str_n(const char *p, size_t n) {
     return trl_strn(p, n);
-}
-static inline bool str_eq(str a, str b) {
-    return trl_str_eq(a, b);
-}
-static inline bool str_is(str a, const char *c) {
-    return trl_str_is(a, c);
-}
-static inline int str_cmp(str a, str b) {
-    return trl_str_cmp(a, b);
-}
-static inline bool str_starts(str s, str prefix) {
-    return trl_str_starts(s, prefix);
 }
 bool str_ends(str s, str suffix);
 str str_trim(str s);           /* borrowed part of s, ASCII blanks off both ends */
