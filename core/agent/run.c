@@ -2,8 +2,10 @@
 #include "agent/run.h"
 
 #include "agent/agent.h"
-#include "agent/key.h"
+#include "agent/host_secrets.h"
+#include "agent/identity.h"
 #include "base/mem.h"
+#include "hostwire/hostid.h"
 #include "plug/op.h"
 
 #define START_NS      (60ll * 1000000000ll)
@@ -29,8 +31,10 @@ struct agent_run {
     struct agent *agent;
     struct sent *sent;
     struct loop_timer look;
+    struct identity *identity;
+    struct host_secrets *secrets;
     int64_t until_ns;
-    char id[HOSTID_LEN + 1];
+    char name[HOSTID_NAME];
     uint32_t stores; /* that run */
     bool failed, stopping, asked;
     void (*on_stopped)(void *arg);
@@ -209,7 +213,8 @@ static void on_driver(void *arg, trl_status st, const trl_err *e) {
 static void start_driver(struct agent_run *r) {
     const struct agent_plugin *c = &r->env.config->driver;
     struct plug_iface ifaces[] = {{TRL_HOST_TRANSPORT_V1, &bus_host_iface, r->bus},
-                                  {TRL_HOST_OBSERVE_V1, &observe, r}};
+                                  {TRL_HOST_OBSERVE_V1, &observe, r},
+                                  {TRL_HOST_SECRET_READ_V1, &host_secrets_iface, r->secrets}};
     struct err e = ERR_INIT;
     if (plug_inst_create(r->plug, TRL_KIND_DRIVER, c->name, c->config, ifaces, ARRAY_LEN(ifaces),
                          &r->driver, &e) < 0) {
@@ -224,7 +229,7 @@ static void start_driver(struct agent_run *r) {
 
 static void on_agent_ready(void *arg) {
     struct agent_run *r = arg;
-    r->env.on_ready(r->env.arg, r->id);
+    r->env.on_ready(r->env.arg, identity_host(r->identity));
 }
 
 static void on_agent_failed(void *arg, const char *text) {
@@ -251,8 +256,13 @@ static struct strs *labels_of(const struct agent_config *c) {
 
 static void open_agent(struct agent_run *r) {
     const struct agent_config *c = r->env.config;
-    char name[HOSTID_NAME];
-    hostid_name(loop_rng(r->env.loop), name);
+    const struct host_secrets_env secrets = {.loop = r->env.loop,
+                                             .log = r->env.log,
+                                             .bus = r->bus,
+                                             .identity = r->identity,
+                                             .topic = str_c(c->secrets_topic),
+                                             .name = str_c(r->name)};
+    r->secrets = host_secrets_create(&secrets);
     start_driver(r);
     if (r->failed) {
         return;
@@ -267,8 +277,8 @@ static void open_agent(struct agent_run *r) {
                             .driver = {apply, read_configs, can_run, r->table->verbs, r},
                             .lattice = str_c(c->lattice),
                             .prefix = str_c(c->prefix),
-                            .host_id = str_c(r->id),
-                            .name = str_c(name),
+                            .host_id = str_c(identity_host(r->identity)),
+                            .name = str_c(r->name),
                             .version = str_c(c->version),
                             .url = str_c(c->url),
                             .kind = str_c(c->driver.name),
@@ -328,7 +338,8 @@ int agent_run_create(const struct agent_run_env *env, struct agent_run **ret, st
     struct agent_run *r = mem_zalloc(sizeof(*r));
     r->env = *env;
     loop_timer_init(&r->look, env->loop, look, r);
-    int rc = key_open(c->state_dir, r->id, err);
+    hostid_name(loop_rng(env->loop), r->name);
+    int rc = identity_open(c->state_dir, c->account_file, &r->identity, err);
     r->plug = plug_create(env->loop, env->log, c->plugin_dirs, c->n_plugin_dirs);
     plug_allow(r->plug, c->trust, c->allow, c->n_allow);
     rc = rc < 0 ? rc : make(r, TRL_KIND_TRANSPORT, &c->transport, &r->transport, err);
@@ -338,6 +349,7 @@ int agent_run_create(const struct agent_run_env *env, struct agent_run **ret, st
         plug_inst_destroy(r->links);
         plug_inst_destroy(r->transport);
         plug_destroy(r->plug);
+        identity_close(r->identity);
         mem_free(r);
         return rc;
     }
@@ -354,6 +366,7 @@ static void on_transport_stopped(void *arg) {
     void *done_arg = r->stop_arg;
     plug_inst_destroy(r->transport);
     plug_destroy(r->plug);
+    identity_close(r->identity);
     mem_free(r);
     done(done_arg);
 }
@@ -375,6 +388,7 @@ static void on_driver_stopped(void *arg) {
     struct agent_run *r = arg;
     agent_destroy(r->agent);
     plug_inst_destroy(r->driver);
+    host_secrets_destroy(r->secrets);
     kv_destroy(r->kv_links);
     kv_destroy(r->kv_configs);
     plug_inst_stop(r->links, on_links_stopped, r);
@@ -382,6 +396,7 @@ static void on_driver_stopped(void *arg) {
 
 static void stop_driver(struct agent_run *r) {
     loop_timer_stop(&r->look);
+    host_secrets_finish(r->secrets);
     while (r->sent) {
         op_forget(r->sent->op);
         sent_free(r->sent);

@@ -23,7 +23,9 @@ struct agent_config {
     const struct plug_allowed *allow;
     uint32_t n_allow;
     const char *lattice, *prefix, *version, *url, *state_dir;
-    const trl_label *labels; /* beside those of the driver */
+    const char *secrets_topic; /* "wasmcloud.secrets" */
+    const char *account_file;  /* a seed, who signs for units; NULL: one is made in state_dir */
+    const trl_label *labels;   /* beside those of the driver */
     uint32_t n_labels;
     int64_t heartbeat_ns;
     bool keep; /* what runs goes on when the agent ends, and the host says nothing */

@@ -132,22 +132,7 @@ static void on_fetched(void *arg, const struct strs *missing, str trouble) {
     }
 }
 
-/* Secrets are the driver's business: it knows whether it can have them. */
-static struct strs *plain(const struct strs *list) {
-    uint32_t n = 0;
-    str *at = mem_array(strs_n(list) + 1, sizeof(*at));
-    for (uint32_t i = 0; i < strs_n(list); i++) {
-        if (!str_starts(strs_at(list, i), STR("SECRET_"))) {
-            at[n++] = strs_at(list, i);
-        }
-    }
-    struct strs *r = strs_of(at, n);
-    mem_free(at);
-    return r;
-}
-
 static void go(struct agent *a, struct begin *b, struct entry *e) {
-    struct strs *names = b->count ? plain(b->config) : NULL;
     job_join(a, &b->job, begin_drop);
     b->serial = e->serial = ++a->serial;
     e->wanted = b->count > 0;
@@ -155,11 +140,10 @@ static void go(struct agent *a, struct begin *b, struct entry *e) {
     if (b->count && !wire_key_ok(str_c(b->id))) {
         failed(b, STR("failed to get component spec: key cannot be empty or start/end with `.`"));
     } else if (b->count) {
-        agent_fetch(a, names, on_fetched, b);
+        agent_fetch(a, b->config, on_fetched, b); /* with the references of secrets */
     } else {
         hand_over(b, e);
     }
-    strs_unref(names);
 }
 
 static char *settings_of(const struct node *n) {

@@ -303,10 +303,25 @@ void agent_on_report(struct agent *a, const trl_report *r) {
     }
 }
 
+/* As on a host of wasmCloud a start that failed leaves nothing, and who schedules tries again. Else
+ * the driver would, long after nobody wants the unit any more. */
+static void give_up(struct agent *a, struct entry *e) {
+    trl_action x = {.verb = e->kind == TRL_RUN_PROVIDER ? TRL_DO_PROVIDER_STOP : TRL_DO_SCALE,
+                    .unit_id = str_c(e->id)};
+    e->wanted = false;
+    e->serial = ++a->serial;
+    agent_apply(a, &x, agent_done_quietly, a);
+    agent_tell(a, e);
+}
+
 void agent_on_note(struct agent *a, str unit, int32_t code, str text) {
     struct entry *e = agent_entry(a, unit);
     if (code == TRL_NOTE_START_FAILED && e && !e->updating) {
+        bool nothing = e->asked.open && e->count == 0;
         agent_say_failed(a, e, text);
+        if (nothing) {
+            give_up(a, e);
+        }
     } else if (code == TRL_NOTE_LINK_FAILED) {
         log_warn(a->env.log, "a link of %.*s: %.*s", PSTR(unit), PSTR(text));
     }

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/host_secrets.h"
 #include "agent/run.h"
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -215,6 +216,14 @@ static const char *lattice_of(struct cli *c, struct config *config) {
                : c->lattice;
 }
 
+/* As for a host of wasmCloud, or as the servers of this file answer; they share a default. */
+static const char *secrets_topic(struct config *config) {
+    const char *topic = getenv("WASMCLOUD_SECRETS_TOPIC");
+    return topic && *topic                   ? topic
+           : config->gates.secrets_topic.len ? config->gates.secrets_topic.ptr
+                                             : "wasmcloud.secrets";
+}
+
 static int set_up(struct cli *c, struct config *config, struct agent_config *a) {
     const char *prefix = getenv("WASMCLOUD_CTL_TOPIC_PREFIX");
     struct plugin_choice *driver = choose_driver(config);
@@ -249,6 +258,14 @@ static int set_up(struct cli *c, struct config *config, struct agent_config *a) 
     a->allow = config->trust.allow;
     a->n_allow = config->trust.n_allow;
     a->prefix = prefix && *prefix ? prefix : "wasmbus.ctl";
+    a->account_file = cli_option(c, "account");
+    a->secrets_topic = secrets_topic(config);
+    if (!host_secrets_topic_ok(str_c(a->secrets_topic))) {
+        return cli_fail(EXIT_USAGE,
+                        "WASMCLOUD_SECRETS_TOPIC=%s: a topic has tokens of letters, digits, dashes "
+                        "and underscores, joined by dots",
+                        a->secrets_topic);
+    }
     a->version = TRELLIS_VERSION;
     return EXIT_DONE;
 }
@@ -277,6 +294,7 @@ static const struct cli_opt options[] = {
     {"config", 'c', "FILE", false, "trellis.yaml: transport, driver and log are read from it"},
     {"label", 0, "KEY=VALUE", false, "a label of this host; may be repeated"},
     {"state-dir", 0, "DIR", false, "who this host is, and what it runs (default: by lattice)"},
+    {"account", 0, "FILE", false, "a seed (SA...): who signs for what asks for secrets here"},
     {"heartbeat", 0, "SECONDS", false, "between two heartbeats (default: 30)"},
     {NULL, 0, NULL, false, NULL}};
 

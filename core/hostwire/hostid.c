@@ -44,38 +44,6 @@ void hostid_of_key(const unsigned char key[32], char ret[HOSTID_LEN + 1]) {
     to_text(raw, 33, ret, HOSTID_LEN);
 }
 
-void hostid_seed_of_key(const unsigned char key[32], char ret[HOSTID_SEED_LEN + 1]) {
-    unsigned char raw[36] = {0x90 | PREFIX_SERVER >> 5, (PREFIX_SERVER & 31) << 3};
-    memcpy(raw + 2, key, 32);
-    to_text(raw, 34, ret, HOSTID_SEED_LEN);
-    sodium_memzero(raw, sizeof(raw));
-}
-
-bool hostid_key_of_seed(str seed, unsigned char ret[32]) {
-    unsigned char raw[37] = {0};
-    char again[HOSTID_SEED_LEN + 1];
-    if (seed.len != HOSTID_SEED_LEN) {
-        return false;
-    }
-    for (int i = 0; i < HOSTID_SEED_LEN; i++) {
-        const char *at = seed.ptr[i] ? strchr(digits, seed.ptr[i]) : NULL;
-        for (int k = 0; at && k < 5; k++) {
-            int bit = i * 5 + k;
-            unsigned on = (unsigned)(at - digits) >> (4 - k) & 1u;
-            raw[bit / 8] = (unsigned char)(raw[bit / 8] | on << (7 - bit % 8));
-        }
-        if (!at) {
-            return false;
-        }
-    }
-    hostid_seed_of_key(raw + 2, again); /* kind and check sum, too */
-    bool ok = memcmp(again, seed.ptr, HOSTID_SEED_LEN) == 0;
-    memcpy(ret, raw + 2, 32);
-    sodium_memzero(raw, sizeof(raw));
-    sodium_memzero(again, sizeof(again));
-    return ok;
-}
-
 void hostid_make(uint64_t seed, str lattice, uint32_t index, char ret[HOSTID_LEN + 1]) {
     static const char what[] = "virtual host";
     unsigned char key[32];

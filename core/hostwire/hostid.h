@@ -8,15 +8,11 @@
 #include "base/rand.h"
 #include "base/str.h"
 
-#define HOSTID_LEN      56
-#define HOSTID_SEED_LEN 58
-#define HOSTID_NAME     40 /* bytes a friendly name needs at most, with the NUL */
+#define HOSTID_LEN  56
+#define HOSTID_NAME 40 /* bytes a friendly name needs at most, with the NUL */
 
 /* The public key text "N..." of the key pair with this 32-byte private seed. */
 void hostid_of_key(const unsigned char key[32], char ret[HOSTID_LEN + 1]);
-/* The seed as text, "SN...", and back: false when it is none of a server. */
-void hostid_seed_of_key(const unsigned char key[32], char ret[HOSTID_SEED_LEN + 1]);
-bool hostid_key_of_seed(str seed, unsigned char ret[32]);
 /* The same (seed, lattice, index) gives the same id. */
 void hostid_make(uint64_t seed, str lattice, uint32_t index, char ret[HOSTID_LEN + 1]);
 /* "quiet-river-0042"; hosts take a new one at each start. */

@@ -130,6 +130,7 @@ static void judge(struct reading *r) {
     const struct secret_subject x = {.host_id = r->host_id,
                                      .provider = r->kind == TRL_RUN_PROVIDER,
                                      .entity = r->ref.entity,
+                                     .entity_name = r->ref.entity,
                                      .app = r->ref.app,
                                      .backend = r->backend,
                                      .key = r->ref.key,

@@ -59,6 +59,7 @@ static const struct field fields[] = {
     {"entity", "kind", COND_WHOLE, W_ENTITY_KIND, ABOUT_WHOLE, SECRET, 0, 0, 0, entities},
     {"entity", "subject", COND_WHOLE, W_ENTITY_SUBJECT, ABOUT_WHOLE, SECRET, 0, 0, 0, NULL},
     {"entity", "issuer", COND_WHOLE, W_ENTITY_ISSUER, ABOUT_WHOLE, SECRET, 0, 0, 0, NULL},
+    {"entity", "name", COND_WHOLE, W_ENTITY_NAME, ABOUT_WHOLE, SECRET, 0, 0, 0, NULL},
     {"plan", "start", COND_PLAN, P_START, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
     {"plan", "stop", COND_PLAN, P_STOP, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},
     {"plan", "update", COND_PLAN, P_UPDATE, ABOUT_WHOLE, DEPLOY, 0, 0, 0, NULL},

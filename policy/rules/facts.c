@@ -195,6 +195,7 @@ static void read_whole(struct facts *f, const struct jnode *o) {
     f->whole[W_ENTITY_KIND] = get(entity, "kind");
     f->whole[W_ENTITY_SUBJECT] = get(entity, "subject");
     f->whole[W_ENTITY_ISSUER] = get(entity, "issuer");
+    f->whole[W_ENTITY_NAME] = get(entity, "name");
     f->maps[M_LABELS] = jnode_get(host, "labels");
     f->maps[M_ANNOTATIONS] = jnode_get(o, "annotations");
     f->maps[M_CLAIMS] = jnode_get(o, "claims");

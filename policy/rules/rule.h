@@ -44,6 +44,7 @@ enum whole_slot {
     W_ENTITY_KIND,
     W_ENTITY_SUBJECT,
     W_ENTITY_ISSUER,
+    W_ENTITY_NAME,
     WHOLE_SLOTS
 };
 /* Maps of texts. */

@@ -42,6 +42,14 @@ int sjson_is_string(trl_str v) {
     return v.len > 1 && v.ptr[0] == '"';
 }
 
+int sjson_is_null(trl_str v) {
+    return jpull_is(v, "null");
+}
+
+int sjson_text(trl_str v, char *out, size_t *ret_n) {
+    return sjson_is_string(v) && jpull_decode(v, out, ret_n);
+}
+
 int sjson_bytes(trl_str v, uint8_t *out, size_t *ret_n) {
     struct jpull j;
     size_t n = 0;

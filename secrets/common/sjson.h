@@ -18,6 +18,9 @@ enum sjson sjson_member(trl_str text, trl_str name, trl_str *ret);
 enum sjson sjson_find(trl_str text, trl_str name, trl_str *ret, size_t *ret_close, int *ret_empty);
 
 int sjson_is_string(trl_str value);
+int sjson_is_null(trl_str value);
+/* A string's characters: out has room for value.len bytes. 0: it is no string. */
+int sjson_text(trl_str value, char *out, size_t *ret_n);
 /* [0,255,...]: out has room for value.len / 2 bytes. 0: it is no array of bytes. */
 int sjson_bytes(trl_str value, uint8_t *out, size_t *ret_n);
 /* Text as a JSON string with its quotes: out has room for 6 * n + 2 bytes. 0: it is not UTF-8. */

@@ -157,6 +157,35 @@ static void test_busy(void **state) {
     rig_close(&g);
 }
 
+/* A start that failed leaves nothing that the driver would go on trying. */
+static void test_given_up(void **state) {
+    struct rig g;
+    (void)state;
+    rig_up(&g);
+    g.hold = true;
+    scale(&g, A, 1, "");
+    g.held.at[0].done(g.held.at[0].arg, TRL_OK, NULL);
+    agent_on_note(g.agent, STR("web"), TRL_NOTE_START_FAILED, STR("no such program"));
+    rig_pass(&g, 1000000);
+    failed_with(&g, "no such program");
+    assert_string_equal(rig_act(&g, "scale"), "scale web  x0 []");
+    g.held.at[1].done(g.held.at[1].arg, TRL_OK, NULL);
+    scale(&g, A, 1, "");
+    rig_runs(&g, TRL_RUN_COMPONENT, "web", A, 1, 0);
+    rig_pass(&g, 1000000);
+    is_scaled(&g, 0, A, 1);
+    g.held.at[2].done(g.held.at[2].arg, TRL_OK, NULL);
+    rig_must(&g, "provider.start" ON, "{\"provider_id\":\"store\",\"provider_ref\":\"" B "\"}",
+             true, "successfully started provider");
+    g.held.at[3].done(g.held.at[3].arg, TRL_OK, NULL);
+    agent_on_note(g.agent, STR("store"), TRL_NOTE_START_FAILED, STR("no such program"));
+    rig_pass(&g, 1000000);
+    assert_int_equal(rig_events(&g, "provider_start_failed"), 1);
+    assert_string_equal(rig_act(&g, "stop"), "stop store  x0 []");
+    g.held.at[4].done(g.held.at[4].arg, TRL_OK, NULL);
+    rig_close(&g);
+}
+
 /* A request that comes while an earlier one still looks for its configs is the one that counts. */
 static void test_later_wins(void **state) {
     struct rig g;
@@ -397,12 +426,13 @@ static void test_garbage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hello),      cmocka_unit_test(test_component),
-        cmocka_unit_test(test_update),     cmocka_unit_test(test_busy),
-        cmocka_unit_test(test_later_wins), cmocka_unit_test(test_overtaken),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_provider),
-        cmocka_unit_test(test_labels),     cmocka_unit_test(test_auctions),
-        cmocka_unit_test(test_malformed),  cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_hello),     cmocka_unit_test(test_component),
+        cmocka_unit_test(test_update),    cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_given_up),  cmocka_unit_test(test_later_wins),
+        cmocka_unit_test(test_overtaken), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_provider),  cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_auctions),  cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

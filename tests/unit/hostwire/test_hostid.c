@@ -19,27 +19,6 @@ static void test_published_vector(void **state) {
     assert_string_equal(id, "NCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJWVF");
 }
 
-static void test_seeds_as_text(void **state) {
-    static const char text[] = "SNAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H2D5U";
-    static const char *const bad[] = {"", "SN",
-                                      "SNAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H2D5V",
-                                      "SXAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H74KM",
-                                      "snaaaaicamcakbqhbaequcymbuha6earcijrifiwc4mbsgq3dqor4h2d5u"};
-    unsigned char key[32], back[32];
-    char seed[HOSTID_SEED_LEN + 1];
-    (void)state;
-    for (int i = 0; i < 32; i++) {
-        key[i] = (unsigned char)i;
-    }
-    hostid_seed_of_key(key, seed);
-    assert_string_equal(seed, text);
-    assert_true(hostid_key_of_seed(str_c(seed), back));
-    assert_memory_equal(back, key, 32);
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_false(hostid_key_of_seed(str_c(bad[i]), back));
-    }
-}
-
 static void test_ids_follow_the_seed(void **state) {
     struct map seen = MAP_INIT;
     char a[HOSTID_LEN + 1], b[HOSTID_LEN + 1];
@@ -78,7 +57,6 @@ static void test_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_vector),
-        cmocka_unit_test(test_seeds_as_text),
         cmocka_unit_test(test_ids_follow_the_seed),
         cmocka_unit_test(test_names),
     };
