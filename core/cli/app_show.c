@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/policy_show.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
 
 static str text(const struct node *n, const char *key) {
     return node_text(n, key, STR(""));
@@ -52,12 +53,25 @@ int app_list(struct cli *c) {
     return rc;
 }
 
-/* "db 4f0c91d2a7b3, token 7 (fixed)"; digests are cut. */
+static bool same_secret(const struct node *a, const struct node *b) {
+    return str_eq(text(a, "name"), text(b, "name")) &&
+           str_eq(text(a, "version"), text(b, "version")) &&
+           node_bool_or(a, "fixed", false) == node_bool_or(b, "fixed", false);
+}
+
+/* "db 4f0c91d2a7b3, token 7 (fixed)"; digests are cut, and what several units use is told once. */
 static void add_secrets(const struct node *of, struct buf *out) {
     const struct node *list = node_get(of, "secrets");
     for (uint32_t i = 0; list && i < list->n; i++) {
         const struct node *s = list->items[i];
         str v = text(s, "version");
+        uint32_t k = 0;
+        while (k < i && !same_secret(list->items[k], s)) {
+            k++;
+        }
+        if (k < i) {
+            continue;
+        }
         buf_addf(out, "%s%.*s %.*s%s", i ? ", " : "", PSTR(text(s, "name")),
                  (int)(v.len > 12 ? 12 : v.len), v.ptr,
                  node_bool_or(s, "fixed", false) ? " (fixed)" : "");
@@ -148,7 +162,10 @@ static void print_diff(const struct manifest *old, const struct manifest *new_) 
     model_diff(old, new_, &out);
     for (uint32_t i = 0; i < out.n; i++) {
         if (!given_version(&out.at[i])) {
-            printf("  %.*s\n", PSTR(out.at[i].message));
+            struct buf line = BUF_INIT;
+            utf8_add_visible(&line, out.at[i].message, "");
+            printf("  %s\n", line.ptr);
+            buf_finish(&line);
             n++;
         }
     }
@@ -166,6 +183,7 @@ static void field_diff(struct cli *c, str manifest) {
     struct client *cl = NULL;
     struct err e = ERR_INIT;
     struct buf subject = BUF_INIT, json = BUF_INIT;
+    r.verbatim = true;
     findings_init(&f);
     if (manifest_parse(manifest, MANIFEST_ANY, &mine, &f) < 0 ||
         client_open(&c->connect, &cl, &e) < 0) {
@@ -325,6 +343,7 @@ static int look(struct cli *c, struct client *cl, str ask, const char *until, ui
                 struct reply *r, struct live *live) {
     struct err e = ERR_INIT;
     struct buf tree = BUF_INIT;
+    r->verbatim = c->format != FORMAT_TABLE;
     int rc = reply_ask_on(cl, ask, NULL, STR_NONE, r, &e);
     if (rc == EXIT_NO && strcmp(until, "gone") == 0) {
         return EXIT_DONE;

@@ -106,10 +106,11 @@ static int read_waiting(struct cli *c) {
     return 0;
 }
 
-static int run(const struct command *cmd, int argc, char **argv) {
+static int run(const struct command *cmd, const char *program, int argc, char **argv) {
     struct buf url = BUF_INIT;
     bool help = false;
-    struct cli c = {.log = {TRL_LOG_WARN, to_stderr, NULL},
+    struct cli c = {.program = program,
+                    .log = {TRL_LOG_WARN, to_stderr, NULL},
                     .argv = mem_array((size_t)argc + 1, sizeof(char *))};
     if (cmd->group == NULL) {
         c.log.level = TRL_LOG_INFO;
@@ -195,7 +196,7 @@ static int dispatch(int argc, char **argv, char **kept) {
     for (; at < argc; at++) {
         kept[n++] = argv[at];
     }
-    return run(cmd, n, kept);
+    return run(cmd, argv[0], n, kept);
 }
 
 int cli_main(int argc, char **argv) {

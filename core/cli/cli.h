@@ -36,7 +36,7 @@ struct cli_given {
 };
 
 struct cli {             /* what every command gets */
-    const char *program; /* "trellis" */
+    const char *program; /* as the user wrote it */
     struct client_options connect;
     const char *lattice;
     enum cli_format format;

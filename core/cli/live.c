@@ -57,6 +57,28 @@ void live_draw(struct live *l, str text) {
     buf_add_str(&l->last, text);
 }
 
+bool live_hide(struct live *l) {
+    uint32_t rows = 0;
+    if (!l->lines || !screen(&rows) || l->lines >= rows) {
+        return false;
+    }
+    printf("\033[%uA\033[J", l->lines);
+    fflush(stdout);
+    l->lines = 0;
+    return true;
+}
+
+void live_show(struct live *l) {
+    uint32_t rows = 0, columns = screen(&rows);
+    fwrite(l->last.ptr, 1, l->last.len, stdout);
+    fflush(stdout);
+    l->lines = columns ? screen_lines(buf_str(&l->last), columns) : 0;
+}
+
+void live_leave(struct live *l) {
+    l->lines = 0;
+}
+
 void live_finish(struct live *l) {
     buf_finish(&l->last);
 }

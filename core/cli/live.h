@@ -16,6 +16,11 @@ struct live {
 
 /* text: lines. Goes to stdout. */
 void live_draw(struct live *l, str text);
+/* Something else is to be written where it stands: takes it off the screen (true), to be put back
+ * below. */
+bool live_hide(struct live *l);
+void live_show(struct live *l);
+void live_leave(struct live *l); /* it stays where it stands; what comes next goes below it */
 void live_finish(struct live *l);
 
 #endif

@@ -152,7 +152,6 @@ void options_defaults(struct cli *c, struct buf *url) {
     struct client_options *o = &c->connect;
     const char *lattice = getenv("WASMCLOUD_LATTICE"), *host = getenv("WASMCLOUD_CTL_HOST"),
                *port = getenv("WASMCLOUD_CTL_PORT");
-    c->program = "trellis";
     c->colour = isatty(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
     c->lattice = lattice && *lattice ? lattice : "default";
     o->name = "default";

@@ -135,6 +135,9 @@ static char *use_http(struct cli *c, struct config *config, const char *socket) 
     config->extensions = ARENA_NEW(&config->arena, struct plugin_choice);
     config->n_extensions = 1;
     config->extensions[0] = (struct plugin_choice){STR("http"), STR("{}"), NULL};
+    if (listen) { /* asked for: not to be had is an error */
+        config->extensions[0].at = ARENA_NEW(&config->arena, struct node);
+    }
     config_set_string(config, &config->extensions[0], "listen", listen ? listen : "127.0.0.1:8181");
     config_set_string(config, &config->extensions[0], "login_file", login.ptr);
     config_plugin_set(config, &config->extensions[0], "login", STR("true"));
@@ -227,6 +230,7 @@ static int run_up(struct cli *c, struct setup *u) {
     struct serve_options o = {.config = config,
                               .login_file = u->login,
                               .urls = u->urls.ptr,
+                              .program = c->program,
                               .sim_hosts = u->processes ? 0 : (uint32_t)u->hosts,
                               .sim_lattice = c->lattice,
                               .manifests = (const char *const *)c->argv,

@@ -29,10 +29,20 @@ struct server {
     struct up *up;
     uv_signal_t signals[N_SIGNALS];
     struct loop_timer force;
-    struct logline line;
+    struct logline line; /* of the log */
     bool stopping, stopped, hangup;
     int rc;
 };
+
+/* Lines of the log go above what `up` draws. */
+static void log_line(void *arg, int level, str msg, str fields) {
+    struct server *s = arg;
+    bool hidden = s->up && isatty(STDERR_FILENO) && up_hide(s->up);
+    logline_sink(&s->line, level, msg, fields);
+    if (hidden) {
+        up_show(s->up);
+    }
+}
 
 static void on_gone(void *arg) {
     struct server *s = arg;
@@ -152,7 +162,7 @@ int serve_run(const struct serve_options *o) {
     clock_gettime(CLOCK_REALTIME, &t);
     struct server s = {.o = o};
     logline_init(&s.line, o->config->log_json);
-    s.log = (struct log){o->config->log_level, logline_sink, &s.line};
+    s.log = (struct log){o->config->log_level, log_line, &s};
     s.loop =
         loop_create_uv((uint64_t)t.tv_sec * 1000003u ^ (uint64_t)t.tv_nsec ^ (uint64_t)getpid());
     loop_timer_init(&s.force, s.loop, on_force, &s);
@@ -174,6 +184,7 @@ int serve_run(const struct serve_options *o) {
     }
     loop_run(s.loop);
     up_destroy(s.up);
+    s.up = NULL;
     socket_server_destroy(s.socket);
     loop_destroy(s.loop);
     return s.rc;

@@ -17,6 +17,7 @@ struct serve_options {
     uint32_t n_manifests;
     const char *login_file; /* has the URL of the dashboard; NULL: none */
     const char *urls;       /* where what is deployed answers, a line each; may be empty */
+    const char *program;    /* as the user wrote it, for texts */
     bool colour;
     bool always_up; /* `up`, also without hosts and files */
     bool once;      /* end when everything is deployed, or failed */

@@ -69,13 +69,21 @@ static void ask(struct up *u, struct up_app *x) {
 }
 
 static void deployed(struct up *u) {
+    live_leave(&u->live);
     if (u->apps.n && !u->o->once) {
         bool urls = u->o->urls && *u->o->urls;
-        printf(
-            "\nDeployed.%s%s\nMore from a second terminal:  trellis app list\nCtrl-C stops it.\n",
-            urls ? " It answers:\n" : "", urls ? u->o->urls : "");
+        printf("\nDeployed.%s%s\nMore from a second terminal:  %s app list\nCtrl-C stops it.\n",
+               urls ? " It answers:\n" : "", urls ? u->o->urls : "", u->o->program);
         fflush(stdout);
     }
+}
+
+/* People are told once, and may go on looking. */
+static void not_yet(struct up *u) {
+    live_leave(&u->live);
+    printf("\nNot deployed yet: it is tried on, as the lines above say. Ctrl-C stops it.\n");
+    fflush(stdout);
+    u->until_ns = INT64_MAX;
 }
 
 static void on_follow(void *arg) {
@@ -95,6 +103,9 @@ static void on_follow(void *arg) {
         live_draw(&u->live, buf_str(&tree));
     }
     buf_finish(&tree);
+    if (!all && !u->o->once && loop_now_ns(u->loop) > u->until_ns) {
+        not_yet(u);
+    }
     if (all || loop_now_ns(u->loop) > u->until_ns) {
         if (all && !failed) {
             deployed(u);
@@ -178,6 +189,14 @@ static void tell_dashboard(const struct up *u) {
         fflush(stdout);
     }
     buf_finish(&url);
+}
+
+bool up_hide(struct up *u) {
+    return live_hide(&u->live);
+}
+
+void up_show(struct up *u) {
+    live_show(&u->live);
 }
 
 void up_begin(struct up *u) {

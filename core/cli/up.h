@@ -14,6 +14,9 @@ struct up *up_create(const struct serve_options *o, struct loop *loop, const str
                      struct plane *plane, void (*done)(void *arg, int rc), void *arg);
 void up_begin(struct up *u);                                    /* the plane serves */
 void up_stop(struct up *u, void (*done)(void *arg), void *arg); /* the hosts go */
-void up_destroy(struct up *u);                                  /* NULL is fine */
+/* Something else is written to the terminal: true when there was something to take off. */
+bool up_hide(struct up *u);
+void up_show(struct up *u);
+void up_destroy(struct up *u); /* NULL is fine */
 
 #endif

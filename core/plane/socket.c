@@ -329,10 +329,11 @@ int socket_server_create(struct plane *p, struct loop *loop, const struct log *l
         return rc;
     }
     if (answers(path)) {
-        return err_set(
-            err, TRL_E_CONFLICT,
-            "another trellis listens on %s: stop it, or choose another --name or TRELLIS_SOCKET",
-            path);
+        return err_set(err, TRL_E_CONFLICT,
+                       "another trellis listens on %s: give it more with `trellis app apply FILE`, "
+                       "stop it, or "
+                       "choose another --name or TRELLIS_SOCKET",
+                       path);
     }
     unlink(path);
     struct socket_server *s = mem_zalloc(sizeof(*s));

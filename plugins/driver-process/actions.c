@@ -54,8 +54,7 @@ static void run_it(struct trl_inst *d, trl_op *op, uint32_t kind, const trl_acti
     int64_t wait_ns = u->next_start_ns - now_ns(d);
     if (same && u->error[0] && wait_ns > NS_PER_S && unit_is_busy(u)) {
         want_unref(w);
-        op_refuse(&d->desk, op, TRL_E_BUSY, "%s; started again in %lld s", u->error,
-                  (long long)(wait_ns / NS_PER_S));
+        op_refuse(&d->desk, op, TRL_E_BUSY, "%s", u->error); /* it is tried again by itself */
         return;
     }
     unit_want(u, w, count);

@@ -15,6 +15,13 @@ show trellis up
 show trellis up --socket "$work/other.sock"
 show trellis serve -c none.yaml
 stop_up TERM 0
+# A place for the page that is asked for and taken ends it; without the option another is found.
+start_up --hosts 1 --http 127.0.0.1:0 || return
+page=$(sed 's,^http://\([^/]*\)/.*,\1,' "$XDG_RUNTIME_DIR/trellis/default.sock.login")
+trellis up --memory --hosts 1 --socket "$work/other.sock" --http "$page" >out 2>&1 </dev/null
+[ $? -eq 4 ] || fail "--http: a place that is taken does not end it with 4"
+grep -q "cannot listen on $page: Address already in use: choose another" out || { fail "--http"; cat out >&2; }
+stop_up TERM 0
 # What is left of a killed one is taken over.
 start_up --hosts 1 || return
 stop_up KILL 137

@@ -71,16 +71,16 @@ static int terminal_teardown(void **state) {
     return 0;
 }
 
-static void write_manifest(const struct terminal *t) {
+static void write_manifest(const struct terminal *t, const char *program) {
     char text[1024];
     snprintf(text, sizeof(text),
              "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: hello\n"
              "  annotations: { description: greets }\nspec:\n  components:\n    - name: web\n"
-             "      type: component\n      properties: { image: \"file://./programs/hello\" }\n"
+             "      type: component\n      properties: { image: \"file://./programs/%s\" }\n"
              "      traits:\n        - type: spreadscaler\n          properties: { instances: 2 }\n"
              "        - type: process\n          properties: { listen: \"%s\", health: { http: "
              "/healthz } }\n",
-             t->address);
+             program, t->address);
     assert_true(place_write(&t->p, "hello.yaml", text, 0600));
 }
 
@@ -104,9 +104,9 @@ static bool shows(struct terminal *t, const char *text) {
 }
 
 /* A shell on a terminal of its own runs `trellis up`, and says what came of it. */
-static void start(struct terminal *t, const char *option) {
+static void start_program(struct terminal *t, const char *program, const char *option) {
     char command[512];
-    write_manifest(t);
+    write_manifest(t, program);
     snprintf(command, sizeof(command), "trap : INT; %s up %s %s; echo ended with $?; read x",
              TRELLIS_BINARY, t->manifest, option);
     t->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -124,6 +124,10 @@ static void start(struct terminal *t, const char *option) {
         _exit(127);
     }
     assert_true(t->shell > 0);
+}
+
+static void start(struct terminal *t, const char *option) {
+    start_program(t, "hello", option);
     WAIT(shows(t, "Deployed."), MS);
 }
 
@@ -228,6 +232,22 @@ static void test_closed(void **state) {
     assert_true(entries(ours) > 0);
 }
 
+/* A line of the log takes the picture off, and the picture comes back below it. */
+static void test_log_and_picture(void **state) {
+    struct terminal *t = *state;
+    start_program(t, "nothing", "--ephemeral");
+    WAIT(shows(t, "(try 1, next"), MS);
+    WAIT(shows(t, "A\033[J20"), MS); /* then comes a line that begins with its year */
+    const char *line = strstr(t->seen, "A\033[J20");
+    WAIT(shows(t, "(try 2, next"), MS);
+    assert_non_null(strstr(line, "cannot run "));
+    assert_non_null(strstr(line, "\nhello@"));
+    assert_int_equal(write(t->master, "\003", 1), 1);
+    WAIT(shows(t, "ended with "), MS);
+    end_shell(t);
+    nothing_left(t);
+}
+
 static void refused(const char *option, const char *value, const char *text) {
     const char *const argv[] = {TRELLIS_BINARY, "up", "--ephemeral", option, value, NULL};
     char *said = NULL;
@@ -249,6 +269,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_killed_with_its_terminal, terminal_setup,
                                         terminal_teardown),
         cmocka_unit_test_setup_teardown(test_closed, terminal_setup, terminal_teardown),
+        cmocka_unit_test_setup_teardown(test_log_and_picture, terminal_setup, terminal_teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, terminal_setup, terminal_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

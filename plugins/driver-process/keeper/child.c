@@ -136,6 +136,12 @@ __attribute__((noreturn)) static void run(const struct spec *s, int out, int err
         give_up(tell, "its environment");
     }
     execve(s->argv[0], s->argv, env);
+    int e = errno;
+    if (e == ENOENT && access(s->argv[0], F_OK) == 0) {
+        errno = e;
+        give_up(tell, "cannot run %s: its interpreter (first line, or ELF loader)", s->argv[0]);
+    }
+    errno = e;
     give_up(tell, "cannot run %s", s->argv[0]);
 }
 
