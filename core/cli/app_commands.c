@@ -223,7 +223,7 @@ static int validate(struct cli *c) {
 }
 
 static int get(struct cli *c) {
-    struct reply r = REPLY_INIT;
+    struct reply r = {.verbatim = true};
     int rc = on_app(c, "get", NULL, &r);
     if (rc == 0) {
         output_node(c->format == FORMAT_TABLE ? FORMAT_YAML : c->format,

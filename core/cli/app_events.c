@@ -7,6 +7,7 @@
 #include "cli/app_show.h"
 #include "cli/output.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
 
 #define FOLLOW_MS 3600000
 
@@ -55,7 +56,10 @@ static void print_event(const struct node *n) {
     while (out.len && out.ptr[out.len - 1] == ' ') {
         out.ptr[--out.len] = '\0';
     }
-    printf("%s\n", out.ptr);
+    struct buf line = BUF_INIT;
+    utf8_add_visible(&line, buf_str(&out), "");
+    printf("%s\n", line.ptr);
+    buf_finish(&line);
     buf_finish(&out);
 }
 
@@ -119,7 +123,7 @@ int app_events(struct cli *c) {
     struct client *cl = NULL;
     struct err e = ERR_INIT;
     struct buf ask = BUF_INIT;
-    struct reply r = REPLY_INIT;
+    struct reply r = {.verbatim = true};
     const char *wanted = c->argc ? c->argv[0] : NULL;
     if (wanted && !app_name_fits(wanted)) {
         return EXIT_USAGE;

@@ -98,7 +98,7 @@ int app_logs(struct cli *c) {
     }
     buf_addf(&subject, "trellis.api.%s.app.logs.%s", c->lattice, c->argv[0]);
     do {
-        struct reply r = REPLY_INIT;
+        struct reply r = {.verbatim = true};
         struct buf body = BUF_INIT;
         ask_body(c, cursor ? 0 : since, cursor, &body);
         rc = reply_ask_on(cl, buf_str(&subject), NULL, buf_str(&body), &r, &e);

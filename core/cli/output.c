@@ -7,6 +7,26 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
+
+static str visible(str s, struct arena *a) {
+    struct buf b = BUF_INIT;
+    utf8_add_visible(&b, s, "\n\t");
+    str r = b.len == s.len ? s : arena_str(a, buf_str(&b));
+    buf_finish(&b);
+    return r;
+}
+
+void output_make_visible(struct node *n, struct arena *a) {
+    n->text = n->type == NODE_STRING ? visible(n->text, a) : n->text;
+    for (uint32_t i = 0; n->type == NODE_ARRAY && i < n->n; i++) {
+        output_make_visible(n->items[i], a);
+    }
+    for (uint32_t i = 0; n->type == NODE_OBJECT && i < n->n; i++) {
+        n->members[i].key = visible(n->members[i].key, a);
+        output_make_visible(n->members[i].value, a);
+    }
+}
 
 void table_init(struct table *t, const char *const *head, uint32_t n) {
     memset(t, 0, sizeof(*t));
@@ -17,7 +37,9 @@ void table_init(struct table *t, const char *const *head, uint32_t n) {
 }
 
 void table_cell(struct table *t, str text) {
-    *VEC_ADD(&t->cells) = str_dup(text.len ? text : STR("-"));
+    struct buf b = BUF_INIT;
+    utf8_add_visible(&b, text.len ? text : STR("-"), "");
+    *VEC_ADD(&t->cells) = buf_take(&b);
 }
 
 void table_cellf(struct table *t, const char *fmt, ...) {
@@ -83,6 +105,23 @@ void table_print(struct table *t, bool colour) {
     VEC_FREE(&t->cells);
 }
 
+/* JSON as YAML reads it back, and no terminal obeys: it has some characters raw that YAML refuses
+ * or takes for line ends. */
+static void add_escaped(struct buf *out, str json) {
+    for (size_t i = 0; i < json.len;) {
+        uint32_t c = 0;
+        size_t n = utf8_next(json.ptr + i, json.len - i, &c);
+        n = n ? n : 1;
+        if ((c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe ||
+            c == 0xffff) {
+            buf_addf(out, "\\u%04x", c);
+        } else {
+            buf_add(out, json.ptr + i, n);
+        }
+        i += n;
+    }
+}
+
 /* A string that YAML would read as something else is quoted the JSON way, which YAML reads too. */
 static void yaml_string(str s, struct buf *out) {
     bool plain = s.len > 0 && s.len < 200;
@@ -101,10 +140,27 @@ static void yaml_string(str s, struct buf *out) {
     if (plain) {
         buf_add_str(out, s);
     } else {
+        struct buf json = BUF_INIT;
         struct jw w;
-        jw_init(&w, out, false);
+        jw_init(&w, &json, false);
         jw_str(&w, s);
+        add_escaped(out, buf_str(&json));
+        buf_finish(&json);
     }
+}
+
+#define LONGEST_KEY 1000u /* of those that need no question mark */
+
+static void yaml_key(str key, uint32_t indent, bool below, struct buf *out) {
+    size_t from = out->len;
+    yaml_string(key, out);
+    if (out->len - from > LONGEST_KEY) {
+        out->len = from;
+        buf_addf(out, "? ");
+        yaml_string(key, out);
+        buf_addf(out, "\n%*s", (int)indent, "");
+    }
+    buf_addf(out, below ? ":\n" : ": ");
 }
 
 static void yaml_scalar(const struct node *n, struct buf *out) {
@@ -140,8 +196,7 @@ void output_yaml(const struct node *n, uint32_t indent, struct buf *out) {
             }
             output_yaml(v, indent + 2, out);
         } else {
-            yaml_string(n->members[i].key, out);
-            buf_add_str(out, nested(v) ? STR(":\n") : STR(": "));
+            yaml_key(n->members[i].key, indent, nested(v), out);
             output_yaml(v, indent + 2, out);
         }
     }
@@ -152,9 +207,12 @@ void output_node(enum cli_format f, const struct node *n) {
     if (f == FORMAT_YAML) {
         output_yaml(n, 0, &out);
     } else {
+        struct buf json = BUF_INIT;
         struct jw w;
-        jw_init(&w, &out, true);
+        jw_init(&w, &json, true);
         jw_node(&w, n);
+        add_escaped(&out, buf_str(&json));
+        buf_finish(&json);
         buf_add_c(&out, '\n');
     }
     fwrite(out.ptr, 1, out.len, stdout);

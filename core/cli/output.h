@@ -9,6 +9,10 @@
 #include "cli/cli.h"
 #include "codec/node.h"
 
+/* Control characters other than line ends and tabs, in all texts of what goes to a terminal, become
+ * escapes. */
+void output_make_visible(struct node *n, struct arena *a);
+
 #define TABLE_COLUMNS 8u
 
 struct table {

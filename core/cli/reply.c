@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/output.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
 
 void reply_finish(struct reply *r) {
     buf_finish(&r->text);
@@ -25,12 +27,18 @@ int reply_ask_on(struct client *cl, str subject, const char *content_type, str b
         err_wrap(err, "the answer is no JSON");
         return EXIT_FAILED;
     }
+    if (!r->verbatim) {
+        output_make_visible(r->root, &r->arena);
+    }
     if (str_is(node_text(r->root, "result", STR_NONE), "ok")) {
         r->data = node_get(r->root, "data");
         return 0;
     }
     str code = node_text(r->root, "code", STR("")), text = node_text(r->root, "message", STR(""));
-    err_set(err, TRL_E_DENIED, "%.*s", PSTR(text));
+    struct buf visible = BUF_INIT;
+    utf8_add_visible(&visible, text, "\n\t");
+    err_set(err, TRL_E_DENIED, "%s", visible.len ? visible.ptr : "");
+    buf_finish(&visible);
     return str_is(code, "NOT_FOUND") || str_is(code, "NO_VERSION") || str_is(code, "REFUSED") ||
                    str_is(code, "EXISTS") || str_is(code, "NO_LATTICE")
                ? EXIT_NO
@@ -42,6 +50,7 @@ int reply_ask_on(struct client *cl, str subject, const char *content_type, str b
 int reply_ask(struct cli *c, str subject, const char *content_type, str body, struct reply *r) {
     struct client *cl = NULL;
     struct err e = ERR_INIT;
+    r->verbatim |= c->format != FORMAT_TABLE;
     int rc = client_open(&c->connect, &cl, &e) < 0 ? EXIT_UNREACHABLE : 0;
     if (rc == 0) {
         rc = reply_ask_on(cl, subject, content_type, body, r, &e);
@@ -65,8 +74,12 @@ void reply_findings(const struct reply *r, const char *file) {
                     (unsigned long long)node_u64_or(x, "column", 0));
         }
         str fix = node_text(x, "fix", STR(""));
-        fprintf(stderr, ": %.*s: %.*s%s%.*s%s\n", PSTR(node_text(x, "level", STR("error"))),
-                PSTR(node_text(x, "message", STR(""))), fix.len ? " (" : "", PSTR(fix),
-                fix.len ? ")" : "");
+        struct buf text = BUF_INIT;
+        utf8_add_visible(&text, node_text(x, "message", STR("")), "");
+        if (fix.len) {
+            buf_addf(&text, " (%.*s)", PSTR(fix));
+        }
+        fprintf(stderr, ": %.*s: %s\n", PSTR(node_text(x, "level", STR("error"))), text.ptr);
+        buf_finish(&text);
     }
 }

@@ -13,11 +13,13 @@ struct reply {
     struct arena arena;
     struct node *root;
     const struct node *data; /* NULL on error */
+    bool verbatim;           /* texts as they are, else fit for a terminal */
 };
 #define REPLY_INIT                                                                                 \
-    { BUF_INIT, ARENA_INIT, NULL, NULL }
+    { BUF_INIT, ARENA_INIT, NULL, NULL, false }
 
-/* Asks with the command's connection. 0, or an exit code after printing why. */
+/* Asks with the command's connection; what a table shows is fit for a terminal. 0, or an exit code
+ * after printing why. */
 int reply_ask(struct cli *c, str subject, const char *content_type, str body, struct reply *r);
 /* As reply_ask on an open client; quiet: prints nothing. */
 int reply_ask_on(struct client *cl, str subject, const char *content_type, str body,

@@ -79,6 +79,21 @@ size_t utf8_put(char *out, uint32_t cp) {
     return 4;
 }
 
+void utf8_add_visible(struct buf *out, str s, const char *keep) {
+    for (size_t i = 0; i < s.len;) {
+        uint32_t c = (unsigned char)s.ptr[i];
+        size_t n = utf8_next(s.ptr + i, s.len - i, &c);
+        bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+        n = n ? n : 1;
+        if (control && !(c && c < 0x7f && strchr(keep, (int)c))) {
+            buf_addf(out, "\\x%02x", c);
+        } else {
+            buf_add(out, s.ptr + i, n);
+        }
+        i += n;
+    }
+}
+
 size_t utf8_check(str s) {
     size_t i = 0;
     while (i < s.len) {

@@ -13,6 +13,9 @@ size_t utf8_next(const char *p, size_t n, uint32_t *ret_cp);
  * JSON strings hold as it is. */
 size_t utf8_plain(const char *p, size_t n);
 size_t utf8_put(char *out, uint32_t cp); /* writes 1-4 bytes, returns how many */
+/* Appends s with \xNN in place of control characters, with which a text could draw on the terminal
+ * of who reads it; those in keep stay. */
+void utf8_add_visible(struct buf *out, str s, const char *keep);
 /* Offset of the first invalid byte; s.len when all is well. */
 size_t utf8_check(str s);
 

@@ -2,6 +2,7 @@
 #include "model/finding.h"
 
 #include "base/mem.h"
+#include "codec/utf8.h"
 
 void findings_init(struct findings *f) {
     *f = (struct findings){.arena = ARENA_INIT};
@@ -56,21 +57,9 @@ const struct finding *findings_first_error(const struct findings *f) {
     return NULL;
 }
 
-/* Control characters would let a document draw on the reader's terminal. */
-static void add_visible(struct buf *out, str s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < 0x20 || c == 0x7f) {
-            buf_addf(out, "\\x%02x", c);
-        } else {
-            buf_add_c(out, (char)c);
-        }
-    }
-}
-
 void finding_format(const struct finding *x, str name, struct buf *out) {
     if (name.len) {
-        add_visible(out, name);
+        utf8_add_visible(out, name, "");
         buf_add_c(out, ':');
     }
     if (x->line) {
@@ -78,10 +67,10 @@ void finding_format(const struct finding *x, str name, struct buf *out) {
     }
     buf_addf(out, "%s%s: ", name.len || x->line ? " " : "",
              x->level == FINDING_ERROR ? "error" : "warning");
-    add_visible(out, x->message);
+    utf8_add_visible(out, x->message, "");
     if (x->fix.len) {
         buf_add(out, " (", 2);
-        add_visible(out, x->fix);
+        utf8_add_visible(out, x->fix, "");
         buf_add_c(out, ')');
     }
 }

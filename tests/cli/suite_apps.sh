@@ -83,6 +83,24 @@ show trellis app status hello
 show trellis app delete hello --wait -o json
 show trellis app list
 show trellis app plan hello.yaml
+# What stands in a manifest does not reach the terminal as control characters.
+cat >rude.yaml <<'END'
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: rude, annotations: {version: "a\e[31mb\nc\x9b31m", description: "d\e]0;title\a"}}
+spec:
+  components:
+    - name: "w\e[2Jx"
+      type: component
+      properties: {image: "reg/\e[5mweb:1"}
+      traits: [{type: spreadscaler, properties: {instances: 1}}, {type: "t\e[31m", properties: {}}]
+END
+for words in "validate rude.yaml" "plan rude.yaml" "apply rude.yaml" "list" "status rude" "history rude" "get rude" \
+    "events rude" "put rude.yaml" "undeploy rude --wait" "delete rude"; do
+    # shellcheck disable=SC2086 # words
+    trellis app $words >out 2>&1 </dev/null
+    LC_ALL=C grep -q $'\033\|\a\|\302\233' out && { fail "control characters: app $words"; cat -v out >&2; }
+done
 # On no terminal there are no colours and nothing is redrawn.
 trellis app apply hello.yaml --wait | grep -q $'\033' && fail "escapes on a pipe"
 # On a terminal there are, and the tree is redrawn in place; NO_COLOR leaves the redrawing only.
