@@ -86,9 +86,9 @@ def test_an_app_by_clicks():
     t.deploy("shop", version="v2", image="reg/web:2", instances=4)
     with dashboard(t) as p:
         go(p, "app/shop")
-        p.until("document.querySelectorAll('#versions tr').length === 2")
+        p.until("document.querySelectorAll('#versions tbody tr').length === 2")
         p.until("document.querySelector('h1 + .badge').textContent === 'deployed'")
-        p.click("#versions tr:first-child button")  # the difference to what was before
+        p.click("#versions tbody tr:first-child button")  # the difference to what was before
         p.until("document.querySelector('dialog ins') && document.querySelector('dialog del')")
         assert "image: reg/web:2" in p.js("document.querySelector('dialog ins').parentNode.textContent")
         p.shot("diff")
@@ -98,7 +98,11 @@ def test_an_app_by_clicks():
         p.until("document.querySelectorAll('section[aria-label=Places] tbody tr').length >= 3")
         p.until("document.querySelectorAll('.timeline li').length > 4")
         p.shot("app")
-        p.click("#rollback")
+        p.until("document.querySelector('#versions th').textContent === 'Version'")
+        p.click("#rollback")  # says to what, and what that does
+        p.until("document.querySelector('dialog h2').textContent === 'Roll shop back to v1'")
+        p.until("document.querySelector('dialog [data-plan]').dataset.plan > 0")
+        p.click("#confirm")
         p.until("document.querySelector('#versions tr.current').textContent.includes('v1')")
         p.until("document.querySelector('h1 + .badge').textContent === 'deployed'")
         p.click("#deploy")  # the newest version: the plan first, then the deed
@@ -193,7 +197,7 @@ def test_who_may_only_look():
     with dashboard(t, role="read") as p:
         assert "the-read · read" in p.text()
         go(p, "app/shop")
-        p.until("document.querySelectorAll('#versions tr').length === 1")
+        p.until("document.querySelectorAll('#versions tbody tr').length === 1")
         for button in ["deploy", "rollback", "undeploy", "delete"]:
             assert p.js(f"document.querySelector('#{button}').disabled") is True
         go(p, "apps")

@@ -2,13 +2,14 @@
 // The timeline: what happened, newest first.
 import { h, fill, keyed } from "./dom.js";
 import { store, watch } from "./store.js";
+import { WORDS } from "./plan.js";
 
 const SHOWN = 300;
 
 function words(e) {
   switch (e.kind) {
     case "status_changed": return `is ${e.type}${e.message ? ": " + e.message : ""}`;
-    case "command": return `${e.verb} ${e.subject}${e.host ? " on " + e.host.slice(0, 8) : ""} ${e.outcome}${e.text ? ": " + e.text : ""}${e.outcome === "sent" && e.reason ? " – " + e.reason : ""}`;
+    case "command": return `${WORDS[e.verb] || e.verb} ${e.subject}${e.host ? " on " + e.host.slice(0, 8) : ""} ${e.outcome}${e.text ? ": " + e.text : ""}${e.outcome === "sent" && e.reason ? " – " + e.reason : ""}`;
     case "audit": return `${e.operation} by ${e.caller?.id || "?"}: ${e.outcome}`;
     case "app_put": return `version ${e.version} stored`;
     case "app_deployed": return `version ${e.version} deployed`;
@@ -16,6 +17,13 @@ function words(e) {
     case "app_deleted": return "deleted";
     default: return e.kind.replaceAll("_", " ") + (e.version ? " " + e.version : "");
   }
+}
+
+// The day, too, when it was another one.
+export function clock(time) {
+  const at = new Date(time), today = at.toDateString() === new Date().toDateString();
+  return today ? at.toLocaleTimeString()
+    : `${at.toLocaleDateString(undefined, { day: "numeric", month: "short" })} ${at.toLocaleTimeString()}`;
 }
 
 function tone(e) {
@@ -30,7 +38,7 @@ function tone(e) {
 
 function item(e, withApp) {
   return h("li", { "data-state": tone(e) },
-    h("time", { datetime: e.time }, new Date(e.time).toLocaleTimeString()),
+    h("time", { datetime: e.time }, clock(e.time)),
     h("span", { class: "kind" }, e.kind.replaceAll("_", " ")),
     h("span", null, withApp && e.app ? h("a", { href: `#/${encodeURIComponent(e.lattice)}/app/${encodeURIComponent(e.app)}` }, e.app) : null,
       withApp && e.app ? " " : null, words(e)));

@@ -2,6 +2,7 @@
 // What the instances of an application print: the tail, followed while it is looked at.
 import { h, fill } from "./dom.js";
 import * as api from "./api.js";
+import { clock } from "./events.js";
 
 const KEPT = 1000, EVERY_MS = 1500;
 
@@ -14,7 +15,7 @@ export function logsTail(section, base) {
   out.hidden = true;
 
   const line = (l) => h("span", { "data-stream": l.stream },
-    `${new Date(l.at_ms).toLocaleTimeString()} ${l.unit || ""}${l.instance === undefined ? "" : "/" + l.instance} ${l.text}\n`);
+    `${clock(l.at_ms)} ${l.unit || ""}${l.instance === undefined ? "" : "/" + l.instance} ${l.text}\n`);
   const read = async () => {
     try {
       const r = await api.get(base + "/logs?" + new URLSearchParams(cursor ? { cursor } : { lines: "200" }));

@@ -28,6 +28,12 @@ function confirmPlan(title, plan, word) {
   ]);
 }
 
+// texts: of the columns; or [text, class]
+function head_of(texts) {
+  return h("thead", null, h("tr", null, texts.map((t) => [t].flat()).map(([text, style]) =>
+    text ? h("th", { scope: "col", class: style }, text) : h("td", { class: style }))));
+}
+
 export function appView(main, name) {
   const base = api.app(store.lattice, name);
   const head = h("div", { class: "title" }), says = h("p", { class: "quiet", "aria-live": "polite" });
@@ -80,7 +86,19 @@ export function appView(main, name) {
       toast(e.message, true);
     }
   };
-  const rollback = () => attempt(`${name}: rolling back`, () => api.post(base + "/rollback"));
+  // The version stored before the deployed one, as the server has it.
+  const earlierOne = () => known[known.findIndex((v) => v.deployed) - 1];
+  const rollback = async () => {
+    const { version } = earlierOne();
+    try {
+      const p = await api.get(`${base}/plan?version=${encodeURIComponent(version)}`);
+      if (await confirmPlan(`Roll ${name} back to ${version}`, p, "Roll back")) {
+        await attempt(`${name}: rolling back`, () => api.post(base + "/rollback", { version }));
+      }
+    } catch (e) {
+      toast(e.message, true);
+    }
+  };
   const remove = async () => {
     const sure = await dialog(`Delete ${name}`, (close) => [
       h("p", null, `${name} is taken down and all its ${known.length} versions are forgotten.`),
@@ -117,7 +135,7 @@ export function appView(main, name) {
     const off = !may("operate");
     fill(head, h("h1", null, name), badge(status.deleting ? "deleting" : status.type), h("span", { class: "spring" }),
       h("button", { type: "button", class: "main", id: "deploy", disabled: off || !newest, onclick: () => deploy(newest) }, "Deploy"),
-      h("button", { type: "button", id: "rollback", disabled: off || known.length < 2, onclick: rollback }, "Roll back"),
+      h("button", { type: "button", id: "rollback", disabled: off || !earlierOne(), onclick: rollback }, "Roll back"),
       h("button", { type: "button", id: "undeploy", disabled: off || !status.deployed_version, onclick: undeploy }, "Undeploy"),
       h("button", { type: "button", id: "delete", class: "danger", disabled: !may("admin"), onclick: remove }, "Delete"));
   };
@@ -136,8 +154,8 @@ export function appView(main, name) {
   };
 
   fill(main, head, says,
-    h("section", { "aria-label": "Scalers" }, h("h2", null, "What should run"), h("table", null, scalers)),
-    h("section", { "aria-label": "Versions" }, h("h2", null, "Versions"), h("table", { id: "versions" }, versions)),
+    h("section", { "aria-label": "Scalers" }, h("h2", null, "What should run"), h("table", null, head_of(["Unit or link", "State", "Runs", ["", "wide"], ["What it says", "wide"]]), scalers)),
+    h("section", { "aria-label": "Versions" }, h("h2", null, "Versions"), h("table", { id: "versions" }, head_of(["Version", "State", ["Stored", "wide"], ""]), versions)),
     h("section", { "aria-label": "Plan" }, h("h2", null, "Plan ", h("button", { type: "button", class: "plain", id: "show-plan", onclick: showPlan }, "Show")), plan),
     h("section", { "aria-label": "Places" }, h("h2", null, "Why here, and why not there ", h("button", { type: "button", class: "plain", id: "show-places", onclick: explain }, "Explain")), places),
     logs, h("section", { "aria-label": "Events" }, h("h2", null, "Events"), events));

@@ -2,7 +2,7 @@
 // Plans, places, findings and differences, as elements.
 import { h } from "./dom.js";
 
-const WORDS = { scale: "scale", update: "update", provider_start: "start", provider_stop: "stop",
+export const WORDS = { scale: "scale", update: "update", provider_start: "start", provider_stop: "stop",
   link_put: "link", link_del: "unlink", link_renew: "renew link", config_put: "write config",
   config_del: "delete config" };
 
