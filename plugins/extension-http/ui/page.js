@@ -154,7 +154,7 @@ export function appView(main, name) {
   };
 
   fill(main, head, says,
-    h("section", { "aria-label": "Scalers" }, h("h2", null, "What should run"), h("table", null, head_of(["Unit or link", "State", "Runs", ["", "wide"], ["What it says", "wide"]]), scalers)),
+    h("section", { "aria-label": "Scalers" }, h("h2", null, "What should run"), h("table", null, head_of(["Unit or link", "State", ["Runs", "number"], ["", "wide"], ["What it says", "wide"]]), scalers)),
     h("section", { "aria-label": "Versions" }, h("h2", null, "Versions"), h("table", { id: "versions" }, head_of(["Version", "State", ["Stored", "wide"], ""]), versions)),
     h("section", { "aria-label": "Plan" }, h("h2", null, "Plan ", h("button", { type: "button", class: "plain", id: "show-plan", onclick: showPlan }, "Show")), plan),
     h("section", { "aria-label": "Places" }, h("h2", null, "Why here, and why not there ", h("button", { type: "button", class: "plain", id: "show-places", onclick: explain }, "Explain")), places),
