@@ -43,10 +43,16 @@ void judge_ask(struct req *r, uint32_t point, const struct manifest *m, const st
     struct policy_question q = {buf_str(&subject),
                                 arena_printf(&r->arena, "%s %.*s%s%.*s", policy_point_name(point),
                                              PSTR(r->name), version.len ? " " : "", PSTR(version))};
-    struct policy_about about = {r->s.account, r->s.lattice, r->name, r->caller, req_trace_id(r)};
+    char parent[TRACE_LEN + 1];
+    struct policy_about about = {.tenant = r->s.account,
+                                 .lattice = r->s.lattice,
+                                 .app = r->name,
+                                 .caller = r->caller,
+                                 .trace = req_trace_id(r)};
     r->judged = then;
     r->point = point;
     step_begin(r);
+    about.traceparent = trace_text(span_open(&r->step) ? &r->step.ctx : &r->ctx, parent);
     r->ask = NULL;
     struct policy_ask *ask = policy_ask_now(a->env.policy, point, &q, 1, &about, on_rulings, r);
     if (ask) { /* else it is answered, and the request perhaps gone */

@@ -168,8 +168,8 @@ static void ask_lattice(void *arg, str tenant, str lattice) {
         round_free(r);
         return;
     }
-    struct policy_about about = {r->tenant, r->lattice, STR_NONE, STR("{\"via\":\"self\"}"),
-                                 STR_NONE};
+    struct policy_about about = {
+        .tenant = r->tenant, .lattice = r->lattice, .caller = STR("{\"via\":\"self\"}")};
     r->ask = policy_ask(a->env.policy, TRL_POINT_DEPLOY, r->q.at, r->q.n, &about, on_rulings, r);
 }
 

@@ -68,7 +68,8 @@ static void ask_free(struct gate_ask *k) {
 }
 
 static struct policy_about about(struct engine *e, str app) {
-    return (struct policy_about){engine_tenant(e), engine_lattice(e), app, STR("self"), STR_NONE};
+    return (struct policy_about){engine_tenant(e), engine_lattice(e), app,
+                                 STR("self"),      STR_NONE,          STR_NONE};
 }
 
 /* Denied placements: unit id -> struct map of host id -> struct denial */
@@ -198,9 +199,10 @@ static void ask_send(struct gate_ask *k, struct desired_app *a, bool ahead) {
         return;
     }
     struct policy_about who = about(k->e, a->name);
-    char trace[TRACE_LEN + 1];
+    char trace[TRACE_LEN + 1], parent[TRACE_LEN + 1];
     span_begin(k->e->env.tracer, k->e->env.tracer ? follow_work(k->e, a) : NULL, &k->span);
     who.trace = trace_id_text(&k->span.ctx, trace);
+    who.traceparent = trace_text(&k->span.ctx, parent);
     a->asking++;
     *VEC_ADD(&k->e->asks) = k;
     k->ahead = ahead;

@@ -118,32 +118,40 @@ static void on_decided(void *arg, trl_status st, trl_bytes result, const trl_err
 }
 
 /* A call on the loop is over when it returns: what the caller has is there as long. */
-static void borrow_subjects(struct policy_call *c, const str *subjects) {
+static void borrow_subjects(struct policy_call *c, const str *subjects, str traceparent) {
     c->subjects = mem_alloc(c->n * sizeof(*c->subjects) + 1);
     for (uint32_t i = 0; i < c->n; i++) {
-        c->subjects[i] = (trl_subject){sizeof(trl_subject), 0, subjects[i]};
+        c->subjects[i] = (trl_subject){sizeof(trl_subject), 0, subjects[i], traceparent};
     }
 }
 
-static void copy_subjects(struct policy_call *c, const str *subjects) {
-    size_t bytes = 0;
+static str copy_text(char **at, str s) {
+    char *to = *at;
+    if (s.len) {
+        memcpy(to, s.ptr, s.len);
+    }
+    *at += s.len;
+    return str_n(to, s.len);
+}
+
+static void copy_subjects(struct policy_call *c, const str *subjects, str traceparent) {
+    size_t bytes = traceparent.len;
     for (uint32_t i = 0; i < c->n; i++) {
         bytes += subjects[i].len;
     }
     c->subjects = mem_alloc(c->n * sizeof(*c->subjects) + bytes + 1);
     char *at = (char *)(c->subjects + c->n);
+    str trace = copy_text(&at, traceparent);
     for (uint32_t i = 0; i < c->n; i++) {
-        memcpy(at, subjects[i].ptr, subjects[i].len);
-        c->subjects[i] = (trl_subject){sizeof(trl_subject), 0, str_n(at, subjects[i].len)};
-        at += subjects[i].len;
+        c->subjects[i] = (trl_subject){sizeof(trl_subject), 0, copy_text(&at, subjects[i]), trace};
     }
 }
 
 typedef void decided_fn(void *arg, trl_status st, const struct policy_verdict *v, const trl_err *e);
 
 static struct policy_call *decide(struct plug_inst *in, uint32_t point, const str *subjects,
-                                  uint32_t n, int64_t timeout_ns, bool at_once, decided_fn *done,
-                                  void *arg) {
+                                  uint32_t n, str traceparent, int64_t timeout_ns, bool at_once,
+                                  decided_fn *done, void *arg) {
     struct policy_call *c = mem_zalloc(sizeof(*c));
     c->table = plug_inst_table(in);
     c->point = point;
@@ -156,7 +164,7 @@ static struct policy_call *decide(struct plug_inst *in, uint32_t point, const st
     for (uint32_t i = 0; i < n; i++) {
         c->verdicts[i].verdict = NOT_HEARD;
     }
-    (in->threads ? copy_subjects : borrow_subjects)(c, subjects);
+    (in->threads ? copy_subjects : borrow_subjects)(c, subjects, traceparent);
     struct op_handler h = {on_decided, on_verdict, NULL, c};
     trl_op *op = (at_once ? op_call_now : op_call)(in, timeout_ns, &h, call_run, c, call_returned);
     if (!op) { /* over, and freed */
@@ -168,12 +176,13 @@ static struct policy_call *decide(struct plug_inst *in, uint32_t point, const st
 
 struct policy_call *policy_decide(struct plug_inst *in, uint32_t point, const str *subjects,
                                   uint32_t n, int64_t timeout_ns, decided_fn *done, void *arg) {
-    return decide(in, point, subjects, n, timeout_ns, false, done, arg);
+    return decide(in, point, subjects, n, STR_NONE, timeout_ns, false, done, arg);
 }
 
 struct policy_call *policy_decide_now(struct plug_inst *in, uint32_t point, const str *subjects,
-                                      uint32_t n, int64_t timeout_ns, decided_fn *done, void *arg) {
-    return decide(in, point, subjects, n, timeout_ns, true, done, arg);
+                                      uint32_t n, str traceparent, int64_t timeout_ns,
+                                      decided_fn *done, void *arg) {
+    return decide(in, point, subjects, n, traceparent, timeout_ns, true, done, arg);
 }
 
 void policy_call_cancel(struct policy_call *c) {

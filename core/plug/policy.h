@@ -36,11 +36,13 @@ struct policy_call *policy_decide(struct plug_inst *in, uint32_t point, const st
                                                const struct policy_verdict *v, const trl_err *e),
                                   void *arg);
 /* The same, but a backend that answers inside the call is heard at once: done has run then, and
- * NULL is returned. */
-struct policy_call *policy_decide_now(
-    struct plug_inst *in, uint32_t point, const str *subjects, uint32_t n, int64_t timeout_ns,
-    void (*done)(void *arg, trl_status st, const struct policy_verdict *v, const trl_err *e),
-    void *arg);
+ * NULL is returned. traceparent: for all of them, or empty. */
+struct policy_call *policy_decide_now(struct plug_inst *in, uint32_t point, const str *subjects,
+                                      uint32_t n, str traceparent, int64_t timeout_ns,
+                                      void (*done)(void *arg, trl_status st,
+                                                   const struct policy_verdict *v,
+                                                   const trl_err *e),
+                                      void *arg);
 void policy_call_cancel(struct policy_call *c); /* no callback any more */
 
 /* on_change: the rules may have changed (what: a short text). on_end: the watch broke; start

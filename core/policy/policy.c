@@ -333,14 +333,14 @@ static void call(struct policy_ask *a, struct backend *b, uint32_t from, uint32_
     *VEC_ADD(&a->parts) = part;
     a->waiting++;
     a->policy->counts.calls++;
-    part->call = policy_decide_now(b->is.in, a->point, subjects, n, b->is.timeout_ns[a->point],
-                                   on_verdicts, part);
+    part->call = policy_decide_now(b->is.in, a->point, subjects, n, a->about.traceparent,
+                                   b->is.timeout_ns[a->point], on_verdicts, part);
 }
 
 static struct policy_about copy_about(struct arena *a, const struct policy_about *about) {
     return (struct policy_about){arena_str(a, about->tenant), arena_str(a, about->lattice),
-                                 arena_str(a, about->app), arena_str(a, about->caller),
-                                 arena_str(a, about->trace)};
+                                 arena_str(a, about->app),    arena_str(a, about->caller),
+                                 arena_str(a, about->trace),  arena_str(a, about->traceparent)};
 }
 
 static void keep_each(struct policy_ask *a, const struct policy_about *each) {

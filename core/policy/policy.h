@@ -39,6 +39,7 @@ struct policy_env {
 /* What a decision is about, for the audit; strings are copied. */
 struct policy_about {
     str tenant, lattice, app, caller, trace;
+    str traceparent; /* for the backends; of policy_ask_each that of all counts */
 };
 
 struct policy_chains *policy_create(const struct policy_env *env);

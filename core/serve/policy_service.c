@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "codec/json.h"
 #include "plug/loop.h"
 
@@ -27,6 +28,7 @@ struct asked { /* a host's question under way */
     char *reply_to;
     str key; /* of the decision; in the arena */
     struct decision d;
+    struct trace_ctx ctx; /* as the host told it */
     struct arena arena;
 };
 
@@ -132,15 +134,19 @@ static void permit(struct asked *a) {
 }
 
 static void about_host(const struct decision *d, struct arena *a, struct policy_about *ret) {
-    *ret = (struct policy_about){STR_NONE, str_c(d->lattice), str_c(d->app),
-                                 arena_printf(a, "host %s", d->host), str_c(d->request_id)};
+    *ret = (struct policy_about){.lattice = str_c(d->lattice),
+                                 .app = str_c(d->app),
+                                 .caller = arena_printf(a, "host %s", d->host),
+                                 .trace = str_c(d->request_id)};
 }
 
 static void ask(struct asked *a) {
     struct policy_service *s = a->of;
     struct policy_question q = {str_c(a->d.subject), str_c(a->d.what)};
     struct policy_about about;
+    char parent[TRACE_LEN + 1];
     about_host(&a->d, &a->arena, &about);
+    about.traceparent = trace_text(&a->ctx, parent);
     a->ask = policy_ask(s->env.policy, TRL_POINT_HOST, &q, 1, &about, on_rulings, a);
 }
 
@@ -238,10 +244,11 @@ static bool kind_known(str kind) {
            str_is(kind, "performInvocation");
 }
 
-static void take(struct policy_service *s, const struct node *root, str reply) {
+static void take(struct policy_service *s, const struct node *root, const struct bus_msg *m) {
     const struct node *body = node_get(root, "request"), *host = node_get(root, "host");
     const struct node *call = callee(root, body);
     str id = node_text(root, "requestId", STR_NONE), kind = node_text(root, "kind", STR_NONE);
+    str reply = m->reply;
     str version = node_text(root, "version", STR_NONE);
     if (!id.len || !kind_known(kind) || !body || body->type != NODE_OBJECT || !host) {
         send(s, reply, id, false,
@@ -268,6 +275,7 @@ static void take(struct policy_service *s, const struct node *root, str reply) {
                              .lattice = str_dup(node_text(host, "lattice", STR_NONE)),
                              .app = str_dup(app),
                              .host = str_dup(node_text(host, "publicKey", STR_NONE))};
+    trace_of_headers(m->headers, m->n_headers, &a->ctx);
     buf_finish(&key);
     if (policy_asks(s->env.policy, TRL_POINT_HOST)) {
         ask(a);
@@ -287,7 +295,7 @@ static void on_request(void *arg, const struct bus_msg *m) {
         root->type != NODE_OBJECT) {
         send(s, m->reply, STR_NONE, false, STR("policy request not understood: it is no JSON"));
     } else {
-        take(s, root, m->reply);
+        take(s, root, m);
     }
     arena_finish(&a);
 }

@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
 #include "plug/loop.h"
@@ -32,6 +33,7 @@ struct getting { /* one request under way */
     struct getting *prev, *next;
     struct arena arena;
     struct secrets_get get;
+    struct trace_ctx ctx; /* as the host told it */
     char *reply_to;
     struct policy_ask *ask;
     struct secrets_call *call;
@@ -254,7 +256,9 @@ static void judge(struct getting *g) {
     struct policy_question q = {
         buf_str(&subject),
         arena_printf(&g->arena, "read %.*s of %.*s", PSTR(g->get.key), PSTR(g->at->backend->name))};
-    struct policy_about about = {.app = g->get.app, .caller = buf_str(&caller)};
+    char parent[TRACE_LEN + 1];
+    struct policy_about about = {
+        .app = g->get.app, .caller = buf_str(&caller), .traceparent = trace_text(&g->ctx, parent)};
     g->ask = policy_ask(s->env.policy, TRL_POINT_SECRET, &q, 1, &about, on_ruling, g);
     buf_finish(&subject);
     buf_finish(&caller);
@@ -290,6 +294,7 @@ static void on_get(struct served *at, const struct bus_msg *m) {
     str why;
     g->at = at;
     g->reply_to = str_dup(m->reply);
+    trace_of_headers(m->headers, m->n_headers, &g->ctx);
     g->next = s->getting;
     if (g->next) {
         g->next->prev = g;

@@ -144,6 +144,9 @@ trl_status http_prepare(CURL *easy, const struct http_conf *c, struct http_req *
     size_t n = strlen(c->url) + strlen(r->path) + 1;
     trl_status st = add_all_configured(c, &list, err);
     char *url;
+    if (r->header) {
+        list = add_header(list, r->header);
+    }
     r->headers = list;
     if (st != TRL_OK) {
         return st;

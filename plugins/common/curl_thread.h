@@ -53,6 +53,7 @@ struct http_req {
     char *body; /* NULL: a GET */
     size_t body_len;
     const char *encoding; /* of the body: "gzip"; static. NULL: none */
+    const char *header;   /* one more, "Name: value", borrowed; NULL: none */
     size_t limit;         /* longest answer */
     int64_t deadline_ns;
     void (*on_done)(struct http_req *r, const struct http_answer *a); /* [thread] once */

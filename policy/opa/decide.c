@@ -13,6 +13,8 @@ struct piece {
     uint64_t era; /* of the rules when it was sent */
 };
 
+#define TRACE_HEADER "traceparent: "
+
 struct call {
     struct call *prev, *next;
     struct calls *calls;
@@ -20,6 +22,7 @@ struct call {
     uint32_t point, n;
     trl_str *subjects; /* into texts */
     char *texts;
+    char trace[sizeof(TRACE_HEADER) + TRL_TRACEPARENT_LEN]; /* of its requests; "": none */
     struct verdict *verdicts;
     struct piece *pieces;
     uint32_t n_pieces, n_open;
@@ -49,6 +52,13 @@ void calls_destroy(struct calls *c) {
     free(c);
 }
 
+/* All subjects of a call are of one decision. */
+static void keep_trace(struct call *call, trl_str trace) {
+    if (trace.len) {
+        snprintf(call->trace, sizeof(call->trace), TRACE_HEADER "%.*s", (int)trace.len, trace.ptr);
+    }
+}
+
 /* Subjects may be larger or smaller than this side knows them: stride apart, and only the text is
  * read. */
 struct call *call_create(struct calls *c, trl_op *op, uint32_t point, const void *subjects,
@@ -73,6 +83,7 @@ struct call *call_create(struct calls *c, trl_op *op, uint32_t point, const void
         call->subjects[i] = trl_strn(at, s.len);
         at += s.len;
     }
+    keep_trace(call, n ? trl_subject_traceparent(subjects) : trl_strn(NULL, 0));
     return call;
 }
 
@@ -262,6 +273,7 @@ static void send_piece(struct call *call, struct piece *p, int64_t deadline_ns) 
         .path = opts_data_path(p->batch ? o->batch_path : o->path, call->point),
         .body = t.at,
         .body_len = t.n,
+        .header = call->trace[0] ? call->trace : NULL,
         .limit = o->max_answer_bytes,
         .deadline_ns = deadline_ns,
         .on_done = on_answer,

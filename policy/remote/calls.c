@@ -20,6 +20,7 @@ struct subject {
     struct questions questions;
     int denied, failed; /* failed: a question got no answer */
     json_t *reasons;
+    char traceparent[TRL_TRACEPARENT_LEN + 1]; /* "": none */
 };
 
 struct call {
@@ -262,6 +263,10 @@ static void send_one(struct calls *c, struct sent *s) {
     if (c->opts->changes_topic && memory_note(c->memory, id, s->q->key)) {
         c->on_forgotten(c->arg);
     }
+    trl_label trace = {trl_cstr("traceparent"),
+                       trl_cstr(s->call->subjects[s->subject].traceparent)};
+    m.headers = trace.value.len ? &trace : NULL;
+    m.n_headers = trace.value.len ? 1 : 0;
     text = question_text(s->q, id);
     m.payload = (trl_bytes){text, strlen(text)};
     left -= left / 20; /* before the core's deadline, so that it hears what was waited for */
@@ -326,6 +331,9 @@ void calls_decide(struct calls *c, trl_op *op, uint32_t point, const void *subje
     c->first = call;
     for (uint32_t i = 0; i < n; i++) {
         const trl_subject *s = trl_at(subjects, stride, i);
+        trl_str trace = trl_subject_traceparent(s);
+        snprintf(call->subjects[i].traceparent, sizeof(call->subjects[i].traceparent), "%.*s",
+                 (int)trace.len, trace.len ? trace.ptr : "");
         if (questions_read(point, s->json, &call->subjects[i].questions, &err) != TRL_OK) {
             fail(call, &err);
             return;

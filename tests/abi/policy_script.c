@@ -74,6 +74,13 @@ static void one(trl_inst *in, trl_op *op, uint32_t i, trl_str s) {
     }
 }
 
+static void tell_trace(trl_inst *in, trl_op *op, uint32_t i, trl_str trace) {
+    char why[128], scratch[sizeof(trl_verdict) + sizeof(why)];
+    trace = trace.len ? trace : trl_cstr("none");
+    snprintf(why, sizeof(why), "[{\"text\":\"in trace %.*s\"}]", (int)trace.len, trace.ptr);
+    trl_verdict_emit(in->h, op, scratch, i, TRL_V_DENY, 0, TRL_TTL_RULES, trl_cstr(why));
+}
+
 static void decide(trl_inst *in, trl_op *op, uint32_t point, const void *subjects, uint32_t n,
                    uint32_t stride) {
     for (uint32_t i = 0; i < n; i++) {
@@ -95,7 +102,11 @@ static void decide(trl_inst *in, trl_op *op, uint32_t point, const void *subject
             in->hanging = op;
             return;
         }
-        one(in, op, i, s->json);
+        if (says(s->json, "traced")) {
+            tell_trace(in, op, i, trl_subject_traceparent(s));
+        } else {
+            one(in, op, i, s->json);
+        }
     }
     trl_op_ok(in->h, op);
 }

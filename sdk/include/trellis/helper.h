@@ -173,6 +173,27 @@ static inline trl_status trl_entry_emit(const trl_host *h, trl_op *op, void *scr
     return h->op_emit(op, item);
 }
 
+/* What a subject has of it; empty from a core that does not know it, and where it is no text of
+ * that form. */
+static inline trl_str trl_subject_traceparent(const trl_subject *s) {
+    trl_str none = {0, 0}, t;
+    size_t i;
+    if (s->struct_size < offsetof(trl_subject, traceparent) + sizeof(s->traceparent)) {
+        return none;
+    }
+    t = s->traceparent;
+    if (t.len != TRL_TRACEPARENT_LEN) {
+        return none;
+    }
+    for (i = 0; i < t.len; i++) {
+        char c = t.ptr[i];
+        if (c != '-' && !(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) {
+            return none;
+        }
+    }
+    return t;
+}
+
 /* Emits one verdict of policy/1. reasons_json: a JSON array or empty. scratch: a caller-provided
  * buffer of at least sizeof(trl_verdict) + reasons_json.len bytes. */
 static inline trl_status trl_verdict_emit(const trl_host *h, trl_op *op, void *scratch,

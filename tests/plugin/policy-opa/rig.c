@@ -12,6 +12,7 @@
 
 void rig_open(struct rig *r, const char *config) {
     r->tk = tk_create(false);
+    r->trace = NULL;
     r->in = config ? tk_open(r->tk, TRL_KIND_POLICY, "opa", config, NULL, 0) : NULL;
     if (config && !r->in) {
         fail_msg("%s: %s", config, tk_error(r->tk));
@@ -48,7 +49,9 @@ void ask(struct rig *r, struct asked *a, uint32_t point, const char *subject, ui
     for (uint32_t i = 0; i < n; i++) {
         subjects[i] = str_c(subject);
     }
-    a->call = policy_decide(r->in, point, subjects, n, timeout_ms * TK_MS, on_asked, a);
+    a->call = r->trace ? policy_decide_now(r->in, point, subjects, n, str_c(r->trace),
+                                           timeout_ms * TK_MS, on_asked, a)
+                       : policy_decide(r->in, point, subjects, n, timeout_ms * TK_MS, on_asked, a);
     mem_free(subjects);
 }
 

@@ -14,6 +14,7 @@
 struct rig {
     struct tk *tk;
     struct plug_inst *in;
+    const char *trace; /* traceparent of what is asked; NULL: none */
 };
 
 /* NULL config: tk only. */

@@ -620,6 +620,34 @@ static bool is_filled(void *arg) {
     return *(const char *)arg != '\0';
 }
 
+static bool head_says(struct liar *s, const char *text) {
+    pthread_mutex_lock(&s->lock);
+    bool says = strstr(s->head, text) != NULL;
+    pthread_mutex_unlock(&s->lock);
+    return says;
+}
+
+static void test_trace(void **state) {
+    static const char trace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct liar s;
+    struct rig r;
+    (void)state;
+    liar_start(&s);
+    open_at(&r, fake_http_url(s.f), "");
+    r.trace = trace;
+    good(&r);
+    assert_true(head_says(&s, "\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-"
+                              "b7ad6b7169203331-01\r\n"));
+    r.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203\r\nX: 1-01"; /* no such thing */
+    good(&r);
+    assert_false(head_says(&s, "traceparent"));
+    r.trace = NULL;
+    good(&r);
+    assert_false(head_says(&s, "traceparent"));
+    rig_close(&r);
+    liar_stop(&s);
+}
+
 static void test_info(void **state) {
     struct liar s;
     struct rig r;
@@ -650,6 +678,7 @@ int main(void) {
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_kept_until_change),
+        cmocka_unit_test(test_trace),
         cmocka_unit_test(test_info),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

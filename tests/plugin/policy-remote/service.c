@@ -74,6 +74,11 @@ static void on_request(void *arg, const struct bus_msg *m) {
     json_t *j = json_loadb(m->body.ptr, m->body.len, 0, NULL);
     const char *id = json_string_value(json_object_get(j, "requestId"));
     s->requests++;
+    s->trace[0] = '\0';
+    for (uint32_t i = 0; i < m->n_headers; i++) {
+        assert_true(str_is(m->headers[i].key, "traceparent"));
+        snprintf(s->trace, sizeof(s->trace), "%.*s", PSTR(m->headers[i].value));
+    }
     snprintf(s->id, sizeof(s->id), "%s", id ? id : "");
     snprintf(s->reply, sizeof(s->reply), "%.*s", PSTR(m->reply));
     snprintf(s->body, sizeof(s->body), "%.*s", PSTR(m->body));
@@ -140,7 +145,9 @@ static void on_asked(void *arg, trl_status st, const struct policy_verdict *v, c
 void ask(struct rig *r, struct asked *a, uint32_t point, const char *subject, int64_t timeout_ms) {
     str s = str_c(subject);
     memset(a, 0, sizeof(*a));
-    a->call = policy_decide(r->in, point, &s, 1, timeout_ms * TK_MS, on_asked, a);
+    a->call = r->trace ? policy_decide_now(r->in, point, &s, 1, str_c(r->trace), timeout_ms * TK_MS,
+                                           on_asked, a)
+                       : policy_decide(r->in, point, &s, 1, timeout_ms * TK_MS, on_asked, a);
 }
 
 void ask_wait(struct rig *r, struct asked *a, uint32_t point, const char *subject) {

@@ -33,6 +33,7 @@ struct service {
     enum service_mode mode;
     uint32_t requests;
     char id[64];      /* of the last request */
+    char trace[64];   /* its traceparent */
     char reply[256];  /* where its answer goes */
     char body[16384]; /* its text */
 };
@@ -50,6 +51,7 @@ struct rig {
     struct bus *bus;
     struct service *service;
     struct plug_iface iface;
+    const char *trace; /* traceparent of what is asked; NULL: none */
 };
 
 /* NULL config: without an instance. */

@@ -315,6 +315,23 @@ static void test_nats(void **state) {
     server_end(&s);
 }
 
+static void test_trace(void **state) {
+    static const char trace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct rig r;
+    (void)state;
+    open_inproc(&r, "{\"topic\":\"" TOPIC "\"}");
+    r.trace = trace;
+    expect(&r, TRL_POINT_HOST, GOOD, TRL_V_ALLOW, "");
+    assert_string_equal(r.service->trace, trace);
+    r.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203\r\nX: 1-01"; /* no such thing */
+    expect(&r, TRL_POINT_HOST, GOOD, TRL_V_ALLOW, "");
+    assert_string_equal(r.service->trace, "");
+    r.trace = NULL;
+    expect(&r, TRL_POINT_HOST, GOOD, TRL_V_ALLOW, "");
+    assert_string_equal(r.service->trace, "");
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failures),
@@ -325,6 +342,7 @@ int main(void) {
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_overrides),
         cmocka_unit_test(test_info),
+        cmocka_unit_test(test_trace),
         cmocka_unit_test(test_example),
         cmocka_unit_test(test_nats),
     };

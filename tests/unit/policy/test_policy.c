@@ -87,7 +87,7 @@ static void on_rulings(void *arg, struct ruling *const *r) {
 }
 
 static const struct policy_about about = {
-    STR_NONE, {"default", 7}, {"hello", 5}, {"me", 2}, {"t-1", 3}};
+    .lattice = {"default", 7}, .app = {"hello", 5}, .caller = {"me", 2}, .trace = {"t-1", 3}};
 
 static int32_t ask(struct fix *f, uint32_t point, const char *subject) {
     struct policy_question q = {str_c(subject), STR("deploy hello")};
@@ -127,6 +127,26 @@ static void a_failed_call_is_a_denial_unless_told_otherwise(void **state) {
         assert_int_equal(n.failures, ARRAY_LEN(broken));
         teardown(&f);
     }
+}
+
+/* Backends are told the trace of a decision; it is no part of what is decided. */
+static void a_trace_goes_along(void **state) {
+    struct policy_about traced = about;
+    struct policy_question q = {STR("traced"), STR("x")};
+    struct fix f;
+    (void)state;
+    setup(&f, 1, 0, NULL);
+    asked_n = 1;
+    traced.traceparent = STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    policy_ask(f.p, TRL_POINT_PUT, &q, 1, &traced, on_rulings, &f);
+    tk_until_count(f.tk, &f.answers, 1);
+    assert_non_null(
+        strstr(f.text, "in trace 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+    assert_int_equal(ask(&f, TRL_POINT_PUT, "traced"), TRL_V_DENY);
+    assert_non_null(strstr(f.text, "in trace 00-")); /* known already */
+    assert_int_equal(ask(&f, TRL_POINT_PUT, "traced too"), TRL_V_DENY);
+    assert_non_null(strstr(f.text, "in trace none"));
+    teardown(&f);
 }
 
 /* Each point has its own patience: two seconds unless another is given. */
@@ -349,6 +369,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deny_overrides),
         cmocka_unit_test(a_failed_call_is_a_denial_unless_told_otherwise),
+        cmocka_unit_test(a_trace_goes_along),
         cmocka_unit_test(a_slow_backend_is_given_up_by_point),
         cmocka_unit_test(known_rulings_cost_no_call),
         cmocka_unit_test(changed_rules_void_what_was_known),

@@ -51,9 +51,13 @@ typedef struct trl_verdict {
     /* reasons bytes follow */
 } trl_verdict;
 
+#define TRL_TRACEPARENT_LEN 55u /* of level 1 */
+
 typedef struct trl_subject {
     uint32_t struct_size, flags;
     trl_str json;
+    trl_str traceparent; /* W3C, of the decision; empty: none. No part of what is decided: the same
+                            json gets the same verdict */
 } trl_subject;
 
 /* looks_at(): members of a subject that may be left out where no backend of the chain looks at
