@@ -191,6 +191,34 @@ def test_names_are_never_html():
     t.end()
 
 
+def test_the_server_is_away_and_comes_back():
+    t = Trellis()
+    t.deploy("shop")
+    with dashboard(t) as p:
+        p.js("""window.away = true; window.real = window.fetch;
+            window.fetch = (...a) => window.away ? Promise.reject(new TypeError('away')) : window.real(...a)""")
+        go(p, "app/shop")
+        p.until("document.querySelector('h1').textContent === 'shop'")
+        p.until("document.querySelector('main').innerText.includes('The server does not answer')")
+        p.js("window.away = false")
+        p.until("document.querySelector('h1 + .badge').textContent === 'deployed'")
+        p.until("document.querySelector('main').innerText.includes('Everything runs as wanted')")
+    t.end()
+
+
+def test_why_nothing_is_placed():
+    t = Trellis()
+    text = manifest("shop").replace("instances: 2", "instances: 2, spread: [{ name: far, requirements: { zone: mars } }]")
+    assert t.ask("PUT", L + "/apps/shop", text).status == 200
+    with dashboard(t) as p:
+        go(p, "app/shop")
+        p.until("document.querySelector('h1 + .badge').textContent === 'failed'")
+        p.click("#show-places")  # it is open at once
+        p.until("document.querySelector('section[aria-label=Places] details[open]')")
+        p.until("document.querySelectorAll('section[aria-label=Places] tbody tr').length === 3")
+    t.end()
+
+
 def test_who_may_only_look():
     t = Trellis()
     t.deploy("shop")

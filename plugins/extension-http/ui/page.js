@@ -7,6 +7,8 @@ import { planTable, placeTable, yaml, diffView } from "./plan.js";
 import { timeline } from "./events.js";
 import { logsTail } from "./logs.js";
 
+const RETRY_MS = 3000; // a server that does not answer
+
 async function attempt(what, fn) {
   try {
     await fn();
@@ -40,7 +42,7 @@ export function appView(main, name) {
   const scalers = h("tbody"), versions = h("tbody"), places = h("div"), plan = h("div");
   const events = h("ol", { class: "timeline" });
   const logs = h("section", { "aria-label": "Logs" }), endLogs = logsTail(logs, base);
-  let status = null, known = [], earlier = [], alive = true;
+  let status = null, known = [], earlier = [], alive = true, again = 0;
 
   const reading = async () => {
     try {
@@ -49,6 +51,10 @@ export function appView(main, name) {
       if (alive && e.status === 404) {
         fill(main, h("h1", null, name), h("p", { class: "quiet" }, "There is no such application (any more)."),
           h("p", null, h("a", { href: `#/${encodeURIComponent(store.lattice)}/apps` }, "All applications")));
+      } else if (alive) {
+        says.textContent = e.message;
+        clearTimeout(again);
+        again = setTimeout(reading, RETRY_MS);
       }
       return;
     }
@@ -153,6 +159,7 @@ export function appView(main, name) {
         h("button", { type: "button", class: "plain", disabled: !may("operate") || v.deployed, onclick: () => deploy(v.version) }, "Deploy")))));
   };
 
+  fill(head, h("h1", null, name)); // the rest as soon as it is known
   fill(main, head, says,
     h("section", { "aria-label": "Scalers" }, h("h2", null, "What should run"), h("table", null, head_of(["Unit or link", "State", ["Runs", "number"], ["", "wide"], ["What it says", "wide"]]), scalers)),
     h("section", { "aria-label": "Versions" }, h("h2", null, "Versions"), h("table", { id: "versions" }, head_of(["Version", "State", ["Stored", "wide"], ""]), versions)),
@@ -183,6 +190,7 @@ export function appView(main, name) {
   const end = watch(update);
   return () => {
     alive = false;
+    clearTimeout(again);
     endLogs();
     end();
   };

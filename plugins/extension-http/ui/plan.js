@@ -33,7 +33,7 @@ export function placeTable(places) {
   const units = [...new Set(places.map((p) => p.unit))];
   return units.map((unit) => {
     const rows = places.filter((p) => p.unit === unit);
-    return h("details", { open: rows.some((p) => p.now !== p.wanted) },
+    return h("details", { open: rows.some((p) => p.now !== p.wanted) || !rows.some((p) => p.wanted) },
       h("summary", null, unit, h("small", { class: "quiet" },
         ` ${rows.reduce((n, p) => n + p.now, 0)} of ${rows.reduce((n, p) => n + p.wanted, 0)} on ${rows.filter((p) => p.wanted).length} of ${rows.length} hosts`)),
       h("table", null, h("thead", null, h("tr", null, ["Host", "Spread", "Now", "Wanted", "Why"].map((t) =>
