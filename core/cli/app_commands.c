@@ -49,6 +49,12 @@ static int send_manifest(struct cli *c, const char *operation, struct source *s,
     return rc;
 }
 
+static void tell_result(const struct node *data) {
+    str version = node_text(data, "version", STR(""));
+    printf("%.*s%s%.*s: %.*s\n", PSTR(node_text(data, "name", STR(""))), version.len ? " " : "",
+           PSTR(version), PSTR(node_text(data, "result", STR(""))));
+}
+
 static int put(struct cli *c) {
     struct source s = {NULL, BUF_INIT};
     struct reply r = REPLY_INIT;
@@ -59,9 +65,7 @@ static int put(struct cli *c) {
     if (rc == 0 && c->format != FORMAT_TABLE) {
         output_node(c->format, r.data);
     } else if (rc == 0) {
-        printf("%.*s %.*s: %.*s\n", PSTR(node_text(r.data, "name", STR(""))),
-               PSTR(node_text(r.data, "version", STR(""))),
-               PSTR(node_text(r.data, "result", STR(""))));
+        tell_result(r.data);
     }
     buf_finish(&s.text);
     reply_finish(&r);
@@ -75,9 +79,7 @@ static void tell_deploy(struct cli *c, const struct reply *r) {
         }
         return;
     }
-    printf("%.*s %.*s: %.*s\n", PSTR(node_text(r->data, "name", STR(""))),
-           PSTR(node_text(r->data, "version", STR(""))),
-           PSTR(node_text(r->data, "result", STR(""))));
+    tell_result(r->data);
     fflush(stdout);
 }
 

@@ -87,7 +87,7 @@ static void print_message(const struct cli *c, str json, const char *wanted) {
     struct node *n = NULL;
     if (json_parse(json, &a, &n, NULL) == 0 && (!wanted || str_is(text(n, "app"), wanted))) {
         print(c, n);
-        fflush(stdout);
+        output_flush();
     }
     arena_finish(&a);
 }
@@ -138,7 +138,7 @@ int app_events(struct cli *c) {
     for (uint32_t i = 0; rc == 0 && i < r.data->n; i++) {
         print(c, r.data->items[i]);
     }
-    fflush(stdout);
+    output_flush();
     if (rc == 0 && c->follow) {
         rc = follow(c, cl, wanted, &e);
     }

@@ -106,7 +106,7 @@ int app_logs(struct cli *c) {
         for (uint32_t i = 0; lines && i < lines->n; i++) {
             print_line(c, lines->items[i]);
         }
-        fflush(stdout);
+        output_flush();
         mem_free(cursor);
         cursor = rc == 0 ? str_dup(text(r.data, "cursor")) : NULL;
         uint32_t n = lines ? lines->n : 0;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/wadm.h"
 #include "sim/sim_main.h"
 
@@ -93,12 +94,15 @@ static void to_stderr(void *arg, int level, str msg, str fields) {
     fprintf(stderr, "%-5s %.*s\n", names[level], PSTR(msg));
 }
 
-/* --wait and --follow, for the commands that have them. */
-static int read_waiting(struct cli *c) {
+/* What options_parse cannot tell: --wait and --follow of the commands that have them, too. */
+static int read_more(struct cli *c) {
     const char *v = cli_option(c, "wait");
     uint64_t s = 60;
     if (v && *v && (!str_u64(str_c(v), &s) || s == 0 || s > 86400)) {
         return cli_fail(EXIT_USAGE, "--wait=%s: seconds, 1 to 86400", v);
+    }
+    if (c->connect.nats_url && !*c->connect.nats_url) {
+        return cli_fail(EXIT_USAGE, "--nats-url is empty: --nats-url URL");
     }
     c->wait = v != NULL;
     c->wait_ms = (int64_t)s * 1000;
@@ -118,11 +122,11 @@ static int run(const struct command *cmd, const char *program, int argc, char **
     c.connect.log = &c.log;
     options_defaults(&c, &url);
     int rc = options_parse(&c, cmd, argc, argv, &help);
-    rc = rc ? rc : read_waiting(&c);
+    rc = rc ? rc : read_more(&c);
     if (rc == 0) {
         rc = help ? tell_command(cmd) : cmd->run(&c);
     }
-    if (fflush(stdout) != 0 && rc == EXIT_DONE) {
+    if (!output_flush() && rc == EXIT_DONE) {
         rc = cli_fail(EXIT_FAILED, "cannot write what was asked for to standard output");
     }
     mem_free(c.argv);

@@ -158,7 +158,8 @@ void options_defaults(struct cli *c, struct buf *url) {
     o->plugin_dirs = c->plugin_dirs;
     o->timeout_ms = 10000;
     o->socket = getenv("TRELLIS_SOCKET");
-    o->nats_url = getenv("WADM_NATS_SERVER");
+    const char *server = getenv("WADM_NATS_SERVER");
+    o->nats_url = server && *server ? server : NULL;
     if (!o->nats_url && host && *host) {
         buf_addf(url, "nats://%s:%s", host, port && *port ? port : "4222");
         o->nats_url = url->ptr;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/output.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +10,18 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
+
+bool output_flush(void) {
+    bool ok = !ferror(stdout); /* set before: the first to fail may have been a print */
+    if (fflush(stdout) != 0) {
+        ok = false;
+        if (errno == EPIPE) {
+            signal(SIGPIPE, SIG_DFL);
+            raise(SIGPIPE);
+        }
+    }
+    return ok;
+}
 
 static str visible(str s, struct arena *a) {
     struct buf b = BUF_INIT;

@@ -13,6 +13,10 @@
  * escapes. */
 void output_make_visible(struct node *n, struct arena *a);
 
+/* False: it could not be written. Where the reader went away, as head does, the program ends, as
+ * one that never heard of SIGPIPE does: the NATS library turns that signal off. */
+bool output_flush(void);
+
 #define TABLE_COLUMNS 8u
 
 struct table {

@@ -101,6 +101,22 @@ for words in "validate rude.yaml" "plan rude.yaml" "apply rude.yaml" "list" "sta
     trellis app $words >out 2>&1 </dev/null
     LC_ALL=C grep -q $'\033\|\a\|\302\233' out && { fail "control characters: app $words"; cat -v out >&2; }
 done
+# Who reads no more, as head does, ends the program, without a word; a full disk is told.
+mkfifo gone
+exec 7<>gone 8>gone 7>&-
+trellis app list >&8 2>out
+rc=$?
+exec 8>&-
+if [ "$rc" -ne 141 ] || [ -s out ]; then
+    fail "nobody reads: exit $rc"
+    cat out >&2
+fi
+trellis app list >/dev/full 2>out
+rc=$?
+if [ "$rc" -ne 4 ] || ! grep -q "cannot write" out; then
+    fail "a full disk: exit $rc"
+fi
+expect 2 trellis app list --nats-url=
 # On no terminal there are no colours and nothing is redrawn.
 trellis app apply hello.yaml --wait | grep -q $'\033' && fail "escapes on a pipe"
 # On a terminal there are, and the tree is redrawn in place; NO_COLOR leaves the redrawing only.
