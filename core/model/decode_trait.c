@@ -160,7 +160,7 @@ static struct scaler_trait *dec_scaler(struct decoder *d, const struct node *n) 
     }
     const struct node *instances = dec_need(d, n, &fields_scaler, out, 0);
     if (instances) {
-        dec_u64(d, instances, "instances", &s->instances);
+        dec_u64(d, instances, node_get(n, "replicas") ? "replicas" : "instances", &s->instances);
     }
     if (out[1]) {
         size_t len = dec_member(d, STR("spread"));
