@@ -223,6 +223,53 @@ static void the_askers_trace_goes_on(void **state) {
     rmdir(dir);
 }
 
+struct judge { /* a policy service on the bus */
+    struct rig *r;
+    uint32_t asked;
+    char traces[64][TRACE_LEN + 1];
+};
+
+static void on_question(void *arg, const struct bus_msg *m) {
+    struct judge *j = arg;
+    struct arena a = ARENA_INIT;
+    struct node *n = NULL;
+    struct buf b = BUF_INIT;
+    struct trace_ctx ctx;
+    assert_int_equal(json_parse(m->body, &a, &n, NULL), 0);
+    assert_true(trace_of_headers(m->headers, m->n_headers, &ctx));
+    assert_true(j->asked < ARRAY_LEN(j->traces));
+    trace_text(&ctx, j->traces[j->asked++]);
+    buf_addf(&b, "{\"requestId\":\"%.*s\",\"permitted\":true}", PSTR(text(n, "requestId")));
+    bus_publish(j->r->bus, &(struct bus_msg){.subject = m->reply, .body = buf_str(&b)});
+    buf_finish(&b);
+    arena_finish(&a);
+}
+
+/* What a policy service is asked stands below the span that tells of it. */
+static void a_policy_service_is_in_the_trace(void **state) {
+    (void)state;
+    struct rig *r = rig_create(&(struct rig_options){
+        .seed = 46,
+        .hosts = 3,
+        .config = "policy:\n  backends:\n    judge: { plugin: remote, topic: test.judge }\n"
+                  "  deploy: [judge]\n  command: [judge]\n"});
+    struct judge j = {.r = r};
+    struct answer a;
+    bus_subscribe(r->bus, STR("test.judge"), STR_NONE, on_question, &j);
+    rig_put(r, D, APP);
+    ask_in_trace(r, "wadm.api.default.model.deploy.shop", GIVEN, &a);
+    assert_true(rig_until_type(r, D, "shop", "deployed", 60 * SECOND));
+    const struct node *t = trace_of(r, NULL);
+    assert_true(j.asked >= 4); /* two units at the deploy, then their commands */
+    for (uint32_t i = 0; i < j.asked; i++) {
+        assert_int_equal(strncmp(j.traces[i], GIVEN, 36), 0);
+        const struct node *span = by_id(t, str_n(j.traces[i] + 36, 16));
+        assert_non_null(span);
+        assert_true(str_is(text(span, "name"), "policy"));
+    }
+    rig_destroy(r);
+}
+
 /* Not sampled by the asker: nothing is kept, the trace goes on all the same. */
 static void what_is_not_sampled_is_not_kept(void **state) {
     (void)state;
@@ -324,6 +371,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_deployment_is_one_connected_trace),
         cmocka_unit_test(the_askers_trace_goes_on),
+        cmocka_unit_test(a_policy_service_is_in_the_trace),
         cmocka_unit_test(what_is_not_sampled_is_not_kept),
         cmocka_unit_test(a_failed_host_begins_a_trace_that_names_the_deployment),
         cmocka_unit_test(a_restart_goes_on_in_the_trace),
