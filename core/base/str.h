@@ -16,8 +16,7 @@ typedef trl_str str;
 #define STR_NONE ((str){NULL, 0})
 #define PSTR(s)  (int)(s).len, ((s).ptr ? (s).ptr : "") /* for "%.*s" */
 
-/* Functions and not inlined: hundreds of places compare names, few of them in the way of an event.
- */
+/* Not inlined: hundreds of places compare names, few of them in the way of an event. */
 str str_c(const char *c); /* borrowed */
 bool str_eq(str a, str b);
 bool str_is(str a, const char *c);
