@@ -189,17 +189,17 @@ static void test_large_manifest(void **state) {
 static void test_names(void **state) {
     struct fix f;
     struct got g = {0};
-    char longest[90];
+    char longest[CATALOG_APP_MAX + 2];
     (void)state;
     setup(&f, false);
     memset(longest, 'x', sizeof(longest));
-    longest[81] = '\0';
+    longest[CATALOG_APP_MAX + 1] = '\0';
     begin_put(&f.a, longest, "v1", 0, &g);
     g.side = NULL;
     loop_advance(f.store.loop, 1);
     assert_int_equal(g.r.code, CATALOG_TOO_LONG);
     assert_true(catalog_idle(f.a.c));
-    longest[80] = '\0';
+    longest[CATALOG_APP_MAX] = '\0';
     begin_put(&f.a, longest, "v1", 0, &g);
     loop_advance(f.store.loop, 1);
     assert_int_equal(g.r.code, CATALOG_OK);
