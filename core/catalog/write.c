@@ -21,6 +21,7 @@ static str keep(struct write_op *w, str s) {
 static void op_destroy(struct write_op *w) {
     loop_timer_stop(&w->pause);
     head_destroy(w->head);
+    head_destroy(w->old);
     arena_finish(&w->arena);
     mem_free(w);
 }
@@ -145,12 +146,8 @@ static void on_reread(void *arg, trl_status st, const struct kv_entry *x) {
 /* The write is in the store: memory follows before anybody is told. */
 static void commit(struct write_op *w, uint64_t revision) {
     struct catalog *c = w->c;
-    struct app before = {0};
-    struct head *old = w->e->head ? head_dup(&w->e->head->app) : NULL;
+    const struct app none = {0}, *before = w->old ? &w->old->app : &none;
     struct head *h = w->head;
-    if (old) {
-        before = old->app;
-    }
     w->head = NULL;
     if (revision > w->e->revision) {
         if (w->act == CHANGE_REMOVE) {
@@ -162,15 +159,14 @@ static void commit(struct write_op *w, uint64_t revision) {
         head_destroy(h);
     }
     const struct app *now = w->e->head ? &w->e->head->app : NULL;
-    bool same_life = now && str_eq(now->uid, before.uid);
-    for (uint32_t i = 0; i < before.n_versions + before.n_applied; i++) {
-        uint32_t n =
-            i < before.n_versions ? before.versions[i].n : before.applied[i - before.n_versions];
+    bool same_life = now && str_eq(now->uid, before->uid);
+    for (uint32_t i = 0; i < before->n_versions + before->n_applied; i++) {
+        uint32_t n = i < before->n_versions ? before->versions[i].n
+                                            : before->applied[i - before->n_versions];
         if (!same_life || !head_names(now, n)) {
-            collect_version(c, &before, n);
+            collect_version(c, before, n);
         }
     }
-    head_destroy(old);
     finish(w);
 }
 
@@ -188,10 +184,8 @@ static void on_head_written(void *arg, trl_status st, uint64_t revision, const t
 
 void write_the_head(struct write_op *w) {
     struct buf text = BUF_INIT;
-    struct entry *e = w->e;
-    uint64_t expect = e->head || e->damaged ? e->revision : TRL_REV_ABSENT;
     if (w->act == CHANGE_REMOVE) {
-        kv_del(w->c->env.kv, str_c(e->key), expect, on_head_written, w);
+        kv_del(w->c->env.kv, str_c(w->e->key), w->expect, on_head_written, w);
         return;
     }
     head_write(&w->head->app, &text);
@@ -205,7 +199,7 @@ void write_the_head(struct write_op *w) {
                 .ptr,
             true);
     } else {
-        kv_put(w->c->env.kv, str_c(e->key), buf_str(&text), expect, on_head_written, w);
+        kv_put(w->c->env.kv, str_c(w->e->key), buf_str(&text), w->expect, on_head_written, w);
     }
     buf_finish(&text);
 }
@@ -237,12 +231,15 @@ static void run(struct write_op *w) {
         kv_get(w->c->env.kv, str_c(e->key), on_reread, w);
         return;
     }
+    w->expect = e->head || e->damaged ? e->revision : TRL_REV_ABSENT;
     if (check_damaged(w)) {
         return;
     }
     if (w->rec_done) {
         w->change.min_n = w->rec_n; /* our claim still counts */
     }
+    head_destroy(w->old);
+    w->old = e->head ? head_dup(&e->head->app) : NULL;
     w->act = change_apply(e->head ? &e->head->app : NULL, &w->change, &w->head, &w->result);
     /* They may lie in a head that the watch replaces before the write is answered. */
     w->result.version = keep(w, w->result.version);

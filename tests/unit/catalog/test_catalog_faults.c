@@ -51,6 +51,47 @@ static void test_watch_is_faster(void **state) {
     teardown(&f);
 }
 
+/* Records of versions that a head no longer names go, whoever tells first that it was written. */
+static void test_records_go_although_the_watch_is_faster(void **state) {
+    struct fix f;
+    (void)state;
+    setup(&f, false);
+    f.a.kv->late_ack = true;
+    put(&f, &f.a, "v1");
+    put(&f, &f.a, "v2");
+    del(&f, &f.a, STR("v1"));
+    loop_advance(f.store.loop, 1);
+    assert_int_equal(fake_count(&f.store, ".ver."), 1);
+    deploy(&f, &f.a, STR("v2"));
+    del(&f, &f.a, STR_NONE);
+    settle(&f, &f.a, catalog_find_any(f.a.c, T, L, STR("shop"))->generation, 2);
+    loop_advance(f.store.loop, 1);
+    assert_int_equal(fake_count(&f.store, ".app."), 0);
+    assert_int_equal(fake_count(&f.store, ".ver."), 0);
+    teardown(&f);
+}
+
+/* What another instance wrote between a put's record and its head is not overwritten. */
+static void test_a_deploy_during_a_put_is_kept(void **state) {
+    struct fix f;
+    struct got g[2] = {{.n = 0}, {.n = 0}};
+    (void)state;
+    setup(&f, true);
+    put(&f, &f.a, "v1");
+    f.a.kv->mute = true;
+    begin_put(&f.a, "shop", "v2", 1700000, &g[0]); /* a record and parts, one by one */
+    catalog_deploy(f.b.c, T, L, STR("shop"), STR("v1"), NULL, 0, on_done, &g[1]);
+    loop_advance(f.store.loop, 1);
+    fake_unmute(f.a.kv); /* it is told of the deploy before its last part is written */
+    loop_advance(f.store.loop, 1);
+    assert_true(g[0].r.code == CATALOG_OK && g[1].r.code == CATALOG_OK);
+    loop_advance(f.store.loop, 1);
+    assert_int_equal(shop(&f.a)->n_versions, 2);
+    assert_int_equal(shop(&f.a)->deployed, 1);
+    assert_int_equal(shop(&f.b)->deployed, 1);
+    teardown(&f);
+}
+
 static void test_reload_and_garbage(void **state) {
     struct fix f;
     uint64_t rev;
@@ -156,6 +197,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_failures),
         cmocka_unit_test(test_watch_is_faster),
+        cmocka_unit_test(test_records_go_although_the_watch_is_faster),
+        cmocka_unit_test(test_a_deploy_during_a_put_is_kept),
         cmocka_unit_test(test_reload_and_garbage),
         cmocka_unit_test(test_unreadable_head),
         cmocka_unit_test(test_broken_watch),
