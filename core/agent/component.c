@@ -62,11 +62,12 @@ static const struct wire_field scale_fields[] = {
 
 static void warning(const struct entry *e, const struct scale_in *in, struct buf *text) {
     if (e && e->count && e->image && in->count && !str_is(in->ref, e->image)) {
+        str image = str_c(e->image);
         buf_addf(text,
-                 "Requested to scale existing component, with a changed image reference: %s != "
+                 "Requested to scale existing component, with a changed image reference: %.*s != "
                  "%.*s. The component will be scaled, and the image reference will be updated "
                  "afterwards.",
-                 e->image, PSTR(in->ref));
+                 PSTR(image), PSTR(in->ref));
     }
 }
 

@@ -13,7 +13,7 @@
 
 /* Events and records of commands are published a moment later and together: statuses and the
  * commands themselves go first. */
-#define LATER_NS        (2 * 1000000ll)
+#define LATER_NS        (10 * 1000000ll)
 #define LATER_MAX_BYTES (256u * 1024u)
 
 struct watcher {

@@ -123,6 +123,7 @@ struct desired_app {
     char *condition;         /* owned; told with the status: NULL: nothing */
     uint32_t asking;         /* questions to policy under way */
     struct app_status *told; /* owned; last status */
+    bool untold;             /* not published yet */
     struct trace_ctx trace;  /* of the call that led to this generation; or none */
     struct span work;        /* from then until it is done, or of what is done later */
     bool converged, healing; /* this generation was reached once; work began after that */

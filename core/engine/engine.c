@@ -7,6 +7,7 @@
 
 #define HOST_TIMEOUT_NS (70 * NS_PER_S)
 #define QUIET_NS        (25 * NS_PER_MS)
+#define TELL_NS         (20 * NS_PER_MS)
 
 int64_t engine_now(const struct engine *e) {
     return loop_now_ns(e->env.loop);
@@ -59,6 +60,37 @@ void engine_plan_in(struct engine *e, struct plan_in *in) {
     in->arg = e;
 }
 
+static void tell(struct engine *e, struct desired_app *a) {
+    a->untold = false;
+    if (e->active && e->env.on_status) {
+        e->env.on_status(e->env.arg, e, a->name, a->told);
+    }
+}
+
+static void on_tell(void *arg) {
+    struct engine *e = arg;
+    for (uint32_t i = 0; i < e->untold.n; i++) {
+        struct desired_app *a = e->untold.at[i];
+        if (a && a->untold) {
+            tell(e, a);
+        }
+    }
+    e->untold.n = 0;
+}
+
+/* Details change with every answer while an app is being reconciled: they are told together, a
+ * moment later. What kind of status it is is told at once. */
+static void tell_later(struct engine *e, struct desired_app *a) {
+    if (a->untold) {
+        return;
+    }
+    a->untold = true;
+    *VEC_ADD(&e->untold) = a;
+    if (!loop_timer_active(&e->tell)) {
+        loop_timer_start(&e->tell, TELL_NS);
+    }
+}
+
 static void take_status(struct engine *e, struct desired_app *a) {
     struct app_status *now = &e->plan.status;
     if (a->guarded && now->type != STATUS_UNDEPLOYED) {
@@ -82,8 +114,10 @@ static void take_status(struct engine *e, struct desired_app *a) {
     now->n_scalers = 0;
     struct app_status *old = a->told;
     a->told = kept;
-    if (!same && e->active && e->env.on_status) {
-        e->env.on_status(e->env.arg, e, a->name, kept);
+    if (!same && old && old->type == STATUS_RECONCILING && kept->type == STATUS_RECONCILING) {
+        tell_later(e, a);
+    } else if (!same) {
+        tell(e, a);
     }
     status_destroy(old);
 }
@@ -126,12 +160,17 @@ static void learn_all(struct engine *e, struct desired_app *a) {
     a->known_all = true;
 }
 
-void engine_drop_app(struct engine *e, struct desired_app *a) {
-    for (uint32_t i = 0; i < e->dirty.n; i++) {
-        if (e->dirty.at[i] == a) {
-            e->dirty.at[i] = NULL;
+static void forget(struct desired_app **list, uint32_t n, const struct desired_app *a) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (list[i] == a) {
+            list[i] = NULL;
         }
     }
+}
+
+void engine_drop_app(struct engine *e, struct desired_app *a) {
+    forget(e->dirty.at, e->dirty.n, a);
+    forget(e->untold.at, e->untold.n, a);
     ledger_forgive(&e->l, a->name);
     follow_drop(e, a, STR("the application is gone"));
     desired_remove(&e->d, a);
@@ -277,6 +316,7 @@ void engine_set_active(struct engine *e, bool active) {
             struct desired_app *a = e->d.apps.at[i].value;
             status_destroy(a->told); /* told by nobody yet, as far as we know */
             a->told = NULL;
+            a->untold = false;
         }
         for (uint32_t i = 0; !active && i < e->d.apps.n; i++) {
             follow_drop(e, e->d.apps.at[i].value, STR("another instance acts"));
@@ -394,6 +434,7 @@ struct engine *engine_create(const struct engine_env *env, str tenant, str latti
     ledger_init(&e->l);
     plan_init(&e->plan);
     loop_timer_init(&e->wake, env->loop, on_wake, e);
+    loop_timer_init(&e->tell, env->loop, on_tell, e);
     loop_timer_init(&e->tick, env->loop, on_tick, e);
     loop_timer_start(&e->tick, NS_PER_S);
     engine_resync(e);
@@ -407,6 +448,7 @@ void engine_destroy(struct engine *e) {
     e->closing = true;
     loop_timer_stop(&e->wake);
     loop_timer_stop(&e->tick);
+    loop_timer_stop(&e->tell);
     dispatch_cancel(e);
     engine_drop_notes(e);
     gate_cancel(e);
@@ -423,6 +465,7 @@ void engine_destroy(struct engine *e) {
     observed_finish(&e->o);
     map_finish(&e->unread);
     VEC_FREE(&e->dirty);
+    VEC_FREE(&e->untold);
     mem_free(e->tenant);
     mem_free(e->lattice);
     mem_free(e->id);

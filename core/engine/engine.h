@@ -47,8 +47,8 @@ struct engine_env {
     uint32_t n_scalers;
     int64_t host_timeout_ns; /* --cleanup-interval: silent and unreachable hosts are given up,
                                 default 70 s */
-    /* Told on change only; s is borrowed. Gone apps: type UNDEPLOYED "Manifest has been
-     * undeployed". */
+    /* Told on change only; s is borrowed. While an app is being reconciled, details alone are told
+     * 20 ms late and together. Gone apps: type UNDEPLOYED "Manifest has been undeployed". */
     void (*on_status)(void *arg, struct engine *e, str app, const struct app_status *s);
     void (*on_command)(void *arg, struct engine *e, const struct command_record *r);
     void (*on_pass)(void *arg, struct engine *e, int64_t took_ns); /* or NULL */

@@ -26,6 +26,8 @@ struct engine {
     bool active, synced, first_read, syncing, resync_again, link_up, ever_host, closing;
     bool pass_posted;
     VEC(struct desired_app *) dirty;
+    VEC(struct desired_app *) untold; /* details of their status are to be published */
+    struct loop_timer tell;
     struct loop_timer wake; /* back-off ends, deadlines */
     int64_t wake_ns;
     struct loop_timer tick; /* host life, once a second */

@@ -94,8 +94,10 @@ static void deploy_takes_the_minimum_of_commands(void **state) {
     assert_int_equal(rig_running(r, D, "shop-web", NULL), 3);
     assert_true(rig_has_config(r, D, "shop-greeting", "text", "hello"));
     assert_string_equal(r->told_log.at[0], "shop reconciling");
+    assert_int_equal(r->n_told, 2); /* and deployed: what was in between took no 20 ms */
     rig_run(r, 300 * SECOND);
     assert_int_equal(rig_commands(r, D), 9);
+    assert_int_equal(r->n_told, 2);
     rig_destroy(r);
 }
 
@@ -672,6 +674,31 @@ static void undeployed_is_said_when_it_is_gone(void **state) {
     rig_destroy(r);
 }
 
+static void details_of_a_status_are_told_a_moment_later(void **state) {
+    (void)state;
+    struct rig *r = rig_create(&(struct rig_options){.seed = 3, .hosts = 2, .slow = true});
+    put_and_deploy(r, &(struct shape){.app = "shop", .instances = 4});
+    char *seen = mem_strdup("");
+    uint32_t unchanged = 0, compared = 0;
+    for (int i = 0; i < 3000 && !deployed(r, "shop", 0); i++) {
+        rig_run(r, SECOND / 100);
+        const char *told = map_get(&r->told, STR("shop"));
+        const struct app_status *s = rig_status(r, D, "shop");
+        str message = s ? s->message : STR("");
+        unchanged = str_is(message, seen) ? unchanged + 1 : 0;
+        mem_free(seen);
+        seen = str_dup(message);
+        if (s && unchanged >= 3) { /* for 20 ms, and the message's way */
+            assert_true(str_ends(str_c(told), message));
+            compared++;
+        }
+    }
+    mem_free(seen);
+    assert_true(compared > 10 && r->n_told >= 3);
+    assert_string_equal(r->told_log.at[r->n_told - 1], "shop deployed");
+    rig_destroy(r);
+}
+
 /* 17 */
 static void what_wadm_started_is_taken_over_not_doubled(void **state) {
     (void)state;
@@ -793,6 +820,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_unknown_trait_is_told_in_the_status),
         cmocka_unit_test(two_lattices_do_not_mix),
         cmocka_unit_test(undeployed_is_said_when_it_is_gone),
+        cmocka_unit_test(details_of_a_status_are_told_a_moment_later),
         cmocka_unit_test(what_wadm_started_is_taken_over_not_doubled),
         cmocka_unit_test(a_changed_link_replaces_just_that_link),
         cmocka_unit_test(damage_by_hand_is_repaired_at_once),

@@ -371,7 +371,7 @@ static void test_over_the_bus(void **state) {
                         .n_headers = 1,
                         .body = str_c(manifest(&f, "shop", "v1", ""))};
     f.h.bus->subs.at[0]->on_msg(f.h.bus->subs.at[0]->arg, &m); /* nobody waits: done all the same */
-    loop_advance(f.h.loop, 5 * 1000000);                       /* events follow a moment later */
+    loop_advance(f.h.loop, 20 * 1000000);                      /* events follow a moment later */
     assert_int_equal(f.h.bus->said.n, 1);                      /* trellis.evt */
     m = (struct bus_msg){.subject = STR("wadm.api.default.model.list"), .reply = STR("_INBOX.1")};
     f.h.bus->subs.at[0]->on_msg(f.h.bus->subs.at[0]->arg, &m);
