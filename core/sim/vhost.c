@@ -54,15 +54,6 @@ bool vhost_matches(const struct vhost *h, const struct node *constraints) {
     return true;
 }
 
-static bool watched(const struct vhost *h, str name) {
-    for (uint32_t i = 0; i < h->watched.n; i++) {
-        if (str_eq(h->watched.at[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool vhost_resolve(struct vhost *h, const struct strs *list, bool *ret_secrets, struct buf *why) {
     const struct world *w = world_of(h);
     *ret_secrets = false;
@@ -70,13 +61,13 @@ bool vhost_resolve(struct vhost *h, const struct strs *list, bool *ret_secrets, 
         str name = strs_at(list, i);
         if (str_starts(name, STR("SECRET"))) {
             *ret_secrets = true;
-        } else if (!watched(h, name)) {
+        } else if (!map_has(&h->watched, name)) {
             if (!vlattice_config(h->lattice, name)) {
                 buf_addf(why, "Unable to fetch requested config: Config %.*s does not exist",
                          PSTR(name));
                 return false;
             }
-            *VEC_ADD(&h->watched) = world_name(world_of(h), name);
+            map_set(&h->watched, name, h);
         }
     }
     if (*ret_secrets && w->c.secrets == SIM_SECRETS_NONE) {

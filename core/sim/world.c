@@ -262,7 +262,7 @@ static void host_free(struct vhost *h) {
     VEC_FREE(&h->units);
     VEC_FREE(&h->providers);
     VEC_FREE(&h->stale);
-    VEC_FREE(&h->watched);
+    map_finish(&h->watched);
     VEC_FREE(&h->held);
     strs_unref(h->labels);
     strs_unref(h->given_labels);

@@ -17,7 +17,8 @@ static void vanish(struct vhost *h, int64_t now_ns) {
     for (uint32_t i = 0; i < h->held.n; i++) {
         h->held.at[i]->drop(h->held.at[i]);
     }
-    h->held.n = h->stale.n = h->watched.n = 0;
+    h->held.n = h->stale.n = 0;
+    map_clear(&h->watched);
     h->life++; /* what it had still to do is dropped when due */
     h->state = VHOST_OFF;
     struct vhost *last = l->up.at[--l->up.n];

@@ -45,7 +45,7 @@ struct vhost {
     VEC(struct unit) units;
     VEC(struct provider) providers;
     VEC(struct stale) stale;
-    VEC(str) watched;        /* configs it has seen once: deleted ones read as empty */
+    struct map watched;      /* configs it has seen once: deleted ones read as empty */
     VEC(struct task *) held; /* due while frozen */
 };
 

@@ -46,7 +46,7 @@ struct bed {
     bool deployed[MAX_APPS], gone[MAX_APPS];
     uint32_t n_deployed;
     uint64_t n_status;    /* status messages */
-    uint64_t n_store;     /* messages to and from the store, NATS only */
+    uint64_t n_store;     /* messages to and from the store, since bed_count_store */
     uint32_t n_bad;       /* replies that were not what they should be */
     uint32_t outstanding; /* requests */
 };
@@ -61,6 +61,7 @@ struct bed_options {
 struct bed *bed_open(const struct bed_options *o);
 struct bed *bed_create(bool nats, uint32_t hosts, int64_t heartbeat_ns, bool start_hosts);
 void bed_destroy(struct bed *b);
+void bed_count_store(struct bed *b); /* NATS only; costs the measured ones their share of the CPU */
 void bed_plane_start(struct bed *b); /* waits until it serves */
 void bed_plane_stop(struct bed *b);
 void bed_run(struct bed *b, int64_t ns);

@@ -67,6 +67,11 @@ static void on_store_message(void *arg, const struct bus_msg *m) {
     b->n_store++;
 }
 
+void bed_count_store(struct bed *b) {
+    bus_subscribe(b->bus, STR("$KV.>"), STR_NONE, on_store_message, b);
+    bus_subscribe(b->bus, STR("$JS.API.>"), STR_NONE, on_store_message, b);
+}
+
 static void start_transport(struct bed *b) {
     struct buf config = BUF_INIT;
     struct err e = ERR_INIT;
@@ -191,10 +196,6 @@ struct bed *bed_open(const struct bed_options *o) {
     start_transport(b);
     b->bus = bus_create(b->transport);
     bus_subscribe(b->bus, STR("wadm.status.*.*"), STR_NONE, on_status, b);
-    if (nats) {
-        bus_subscribe(b->bus, STR("$KV.>"), STR_NONE, on_store_message, b);
-        bus_subscribe(b->bus, STR("$JS.API.>"), STR_NONE, on_store_message, b);
-    }
     make_hosts(b, o);
     make_config(b, dirs, o->policies);
     if (o->start_hosts) {

@@ -43,6 +43,9 @@ static struct bed *settled(bool nats, int64_t heartbeat_ns) {
     }
     bed_wait_deployed(b, IDLE_APPS);
     bed_wait_replies(b);
+    if (nats) {
+        bed_count_store(b);
+    }
     bed_run(b, 10 * SECOND); /* buffers have grown to what they need, once */
     return b;
 }
