@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#include "catalog/catalog_priv.h"
+#include "plane/plane_priv.h"
 #include "rig.h"
 
 #define L         "default"
@@ -186,6 +188,26 @@ static uint32_t hosts_up(struct run *x) {
     return n;
 }
 
+static void count_named(void *arg, const struct app *a) {
+    uint32_t n = a->n_versions;
+    for (uint32_t i = 0; i < a->n_applied; i++) {
+        n += app_version_n(a, a->applied[i]) == NULL;
+    }
+    *(uint32_t *)arg += n;
+}
+
+/* Of each version that a head names there is a record, and of no other. */
+static void check_store(struct run *x) {
+    const struct catalog *c = x->r->plane->catalog;
+    uint32_t named = 0;
+    char detail[64];
+    catalog_each(c, STR("_"), STR(L), count_named, &named);
+    if (c->records.n != named) {
+        snprintf(detail, sizeof(detail), "%u, heads name %u", c->records.n, named);
+        give_up(x, "records of versions:", detail);
+    }
+}
+
 /* At rest: what runs is what the users asked for, and the status says so. */
 static void check_rest(struct run *x) {
     struct rig *r = x->r;
@@ -221,7 +243,13 @@ static void check_rest(struct run *x) {
         if (!a->deployed && s && s->type == STATUS_DEPLOYED) {
             give_up(x, "the status is untrue:", detail);
         }
+        const char *told = map_get(&r->told, str_c(name));
+        if (s && (!told || !str_starts(str_c(told), str_c(status_type_name(s->type))) ||
+                  !str_ends(str_c(told), s->message))) {
+            give_up(x, "the last status told is another one:", told ? told : "none");
+        }
     }
+    check_store(x);
     uint32_t foreign = rig_running(r, L, "byhand", NULL);
     if (foreign > x->foreign || (x->calm && foreign != x->foreign)) {
         give_up(x, "what is not ours", "was changed");
