@@ -288,12 +288,16 @@ static void config_known(struct agent *a, str name, struct strs *data) { /* data
     }
 }
 
+/* What was used here reads as empty from then on, as at wasmCloud's hosts: wadm deletes the config
+ * of a component whose image changes, after it told hosts to start the new one. */
 static void config_gone(struct agent *a, str name) {
-    strs_unref(map_del(&a->configs, name));
     if (map_has(&a->given_configs, name)) {
         trl_action x = {.verb = TRL_DO_CONFIG_DEL, .name = name};
+        strs_unref(map_set(&a->configs, name, NULL));
         map_del(&a->given_configs, name);
         agent_apply(a, &x, agent_done_quietly, a);
+    } else {
+        strs_unref(map_del(&a->configs, name));
     }
 }
 

@@ -258,6 +258,29 @@ static void test_refusals(void **state) {
     rig_close(&g);
 }
 
+/* What wadm does when an image changes: start the new one, stop the old one, delete the config. */
+static void test_deleted_config(void **state) {
+    struct rig g;
+    (void)state;
+    rig_up(&g);
+    rig_must(&g, "config.put.words", "{\"a\":\"b\"}", true, "successfully put config");
+    rig_must(&g, "config.put.other", "{\"a\":\"b\"}", true, "successfully put config");
+    scale(&g, A, 1, ",\"config\":[\"words\"]");
+    is_scaled(&g, 0, A, 1);
+    scale(&g, A, 0, "");
+    rig_must(&g, "config.del.words", "", true, "successfully deleted config");
+    rig_must(&g, "config.del.other", "", true, "successfully deleted config");
+    assert_string_equal(rig_act(&g, "config_del"), "config_del words");
+    scale(&g, B, 1, ",\"config\":[\"words\"]"); /* was used here: empty from now on */
+    is_scaled(&g, 0, B, 1);
+    assert_string_equal(rig_act(&g, "config_put"), "config_put words {}");
+    scale(&g, B, 1, ",\"config\":[\"other\"]");
+    failed_with(&g, "Unable to fetch requested config: Config other does not exist");
+    rig_must(&g, "config.put.words", "{\"a\":\"c\"}", true, "successfully put config");
+    assert_string_equal(rig_act(&g, "config_put"), "config_put words {\"a\":\"c\"}");
+    rig_close(&g);
+}
+
 static void test_provider(void **state) {
     struct rig g;
     const char *start =
@@ -432,7 +455,7 @@ int main(void) {
         cmocka_unit_test(test_overtaken), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_provider),  cmocka_unit_test(test_labels),
         cmocka_unit_test(test_auctions),  cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_garbage),   cmocka_unit_test(test_deleted_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
