@@ -284,7 +284,7 @@ static void many_apps(const struct size *z, uint32_t policies, struct many *m) {
 
 static void tell_many(const struct size *z, const struct many *m, const struct many *none,
                       const char *name) {
-    static const char how[] = "in-process, hosts included; best of 3 rounds, taken in turn";
+    static const char how[] = "in-process, hosts included; best of 5 rounds, taken in turn";
     bool with = m != none;
     char what[80];
     snprintf(what, sizeof(what), "%u apps x 1,000 instances on %u hosts", z->apps, z->hosts);
@@ -310,7 +310,7 @@ static void all_many(void) {
         tell_many(&z, &m[0], &m[0], z.backends ? "with policy" : "no policy");
         return;
     }
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 5; round++) {
         for (uint32_t k = 0; k < ARRAY_LEN(backends); k++) {
             many_apps(&z, backends[k], &m[k]);
         }

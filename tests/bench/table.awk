@@ -43,5 +43,5 @@ END {
     print "verdict is kept from before. W1 and W4b: backends of 10 rules each that allow everything, in the chains of `deploy` and `command`."
     print "Where no rule looks at the host, or at its labels only, commands that differ in nothing else are one subject. W4b is 1,000 apps with 1,000 instances each on 10,000 hosts;"
     print "a twentieth of either is measured, deployed and then moved by other weights. Take them on a quiet machine: the rounds without and with"
-    print "backends are taken in turn, the best of three counts, and the comparison is of CPU time, hosts included."
+    print "backends are taken in turn, the best of five counts, and the comparison is of CPU time, hosts included."
 }
