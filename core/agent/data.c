@@ -446,6 +446,8 @@ static void on_fetched(void *arg, trl_status st, const struct kv_entry *e) {
     str name = strs_at(f->names, f->at++);
     if (st == TRL_OK && agent_map_read(e->value, &data)) {
         config_known(f->job.a, name, data);
+    } else if (st == TRL_E_NOTFOUND && map_has(&f->job.a->configs, name)) {
+        ; /* deleted, and used here before: empty */
     } else if (st == TRL_OK || st == TRL_E_NOTFOUND) {
         *VEC_ADD(&f->missing) = name;
     } else if (!f->trouble.len) {
@@ -454,9 +456,10 @@ static void on_fetched(void *arg, trl_status st, const struct kv_entry *e) {
     fetch_next(f);
 }
 
+/* One that reads as empty may have been put again since. */
 static void fetch_next(struct fetch *f) {
     struct agent *a = f->job.a;
-    while (f->at < strs_n(f->names) && map_has(&a->configs, strs_at(f->names, f->at))) {
+    while (f->at < strs_n(f->names) && map_get(&a->configs, strs_at(f->names, f->at))) {
         f->at++;
     }
     if (f->at < strs_n(f->names)) {
