@@ -116,7 +116,7 @@ int head_parse(str text, struct head **ret, struct err *err) {
     struct head *h = mem_zalloc(sizeof(*h));
     struct arena scratch = ARENA_INIT;
     struct node *root = NULL;
-    int rc = json_parse(text, &scratch, &root, err);
+    int rc = json_parse_blind(text, &scratch, &root, err);
     if (rc == 0) {
         rc = read_head(root, h, err);
     }

@@ -54,7 +54,7 @@ int version_parse(str text, struct arena *a, struct version_record *ret, struct 
         members = arena_printf(a, "%.*s}", (int)at, text.ptr);
         r.manifest = str_n(text.ptr + from, text.len - from - 1);
     }
-    rc = json_parse(members, a, &root, err);
+    rc = json_parse_blind(members, a, &root, err);
     if (rc < 0) {
         return err_wrap(err, "version record");
     }

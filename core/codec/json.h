@@ -12,6 +12,8 @@
 
 /* Strict RFC 8259, UTF-8, one value, nothing behind it. Errors carry line:column. Limits above. */
 int json_parse(str text, struct arena *a, struct node **ret, struct err *err);
+/* The same, but nodes do not know their places: for what programs write to each other. */
+int json_parse_blind(str text, struct arena *a, struct node **ret, struct err *err);
 /* The same, but the place is given apart and not in the message. ret_pos is set on failure. */
 int json_parse_pos(str text, struct arena *a, struct node **ret, struct text_pos *ret_pos,
                    struct err *err);

@@ -58,7 +58,7 @@ static uint64_t hash_json_map(str body) {
     struct arena a = ARENA_INIT;
     struct node *n = NULL;
     uint64_t h = 0;
-    if (json_parse(body, &a, &n, NULL) == 0 && n->type == NODE_OBJECT) {
+    if (json_parse_blind(body, &a, &n, NULL) == 0 && n->type == NODE_OBJECT) {
         trl_label *l = ARENA_ARRAY(&a, trl_label, n->n);
         for (uint32_t i = 0; i < n->n; i++) { /* insertion by key: these maps are small */
             uint32_t at = i;

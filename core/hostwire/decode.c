@@ -81,7 +81,7 @@ static bool field_of(const struct node *o, const struct wire_field *f, void *out
 bool wire_decode(str body, const struct wire_field *fields, uint32_t n, void *out,
                  struct arena *a) {
     struct node *o;
-    if (json_parse(body, a, &o, NULL) < 0 || o->type != NODE_OBJECT) {
+    if (json_parse_blind(body, a, &o, NULL) < 0 || o->type != NODE_OBJECT) {
         return false;
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -94,7 +94,7 @@ bool wire_decode(str body, const struct wire_field *fields, uint32_t n, void *ou
 
 bool wire_decode_map(str body, const struct node **ret, struct arena *a) {
     struct node *o;
-    if (json_parse(body, a, &o, NULL) < 0 || !is_map(o)) {
+    if (json_parse_blind(body, a, &o, NULL) < 0 || !is_map(o)) {
         return false;
     }
     *ret = o;
@@ -109,7 +109,7 @@ bool wire_decode_registries(str body, struct arena *a) {
         {.name = "registryType", .type = WIRE_F_STR},
     };
     struct node *o;
-    if (json_parse(body, a, &o, NULL) < 0 || o->type != NODE_OBJECT) {
+    if (json_parse_blind(body, a, &o, NULL) < 0 || o->type != NODE_OBJECT) {
         return false;
     }
     for (uint32_t i = 0; i < o->n; i++) {
