@@ -12,7 +12,7 @@ struct arena_block {
     max_align_t data[];
 };
 
-void *arena_alloc(struct arena *a, size_t n) {
+void *arena_raw(struct arena *a, size_t n) {
     size_t need = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     struct arena_block *b = a->head;
     if (!b || b->cap - b->len < need) {
@@ -25,15 +25,19 @@ void *arena_alloc(struct arena *a, size_t n) {
     void *p = (char *)b->data + b->len;
     b->len += need;
     a->used += need;
-    memset(p, 0, need);
     return p;
 }
 
+void *arena_alloc(struct arena *a, size_t n) {
+    return memset(arena_raw(a, n), 0, n);
+}
+
 str arena_str(struct arena *a, str s) {
-    char *p = arena_alloc(a, s.len + 1);
+    char *p = arena_raw(a, s.len + 1);
     if (s.len) {
         memcpy(p, s.ptr, s.len);
     }
+    p[s.len] = '\0';
     return str_n(p, s.len);
 }
 

@@ -15,6 +15,7 @@ struct arena {
     { NULL, 0 }
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for anything */
+void *arena_raw(struct arena *a, size_t n);   /* the same, of any content */
 str arena_str(struct arena *a, str s);        /* copy, NUL-terminated */
 /* The parts with `between` between them, NUL-terminated. */
 str arena_join(struct arena *a, const str *parts, uint32_t n, str between);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SMALL 1024u
+
 static void *checked(void *p) {
     if (!p) {
         fputs("trellis: out of memory\n", stderr);
@@ -17,12 +19,13 @@ void *mem_alloc(size_t n) {
     return checked(malloc(n ? n : 1));
 }
 
+/* Small pieces by malloc: glibc's calloc goes past the cache of its thread. */
 void *mem_zalloc(size_t n) {
-    return checked(calloc(1, n ? n : 1));
+    return n > SMALL ? checked(calloc(1, n)) : memset(mem_alloc(n), 0, n);
 }
 
 void *mem_array(size_t n, size_t size) {
-    return checked(calloc(n ? n : 1, size ? size : 1));
+    return n <= SMALL && size <= SMALL ? mem_zalloc(n * size) : checked(calloc(n, size));
 }
 
 void *mem_realloc(void *p, size_t n) {

@@ -84,8 +84,8 @@ bool plan_mine(const struct planner *p, const struct seen_entry *e) {
 
 static void view_hosts(struct planner *p) {
     p->n_hosts = observed_n_hosts(p->o);
-    p->views = ARENA_ARRAY(p->a, trl_host_view, p->n_hosts + 1);
-    p->flags = ARENA_ARRAY(p->a, uint32_t, p->n_hosts + 1);
+    p->views = arena_raw(p->a, sizeof(trl_host_view) * (p->n_hosts + 1));
+    p->flags = arena_raw(p->a, sizeof(uint32_t) * (p->n_hosts + 1));
     for (uint32_t i = 0; i < p->n_hosts; i++) {
         uint32_t slot = p->o->order.at[i];
         const struct seen_host *h = &p->o->hosts.at[slot];
