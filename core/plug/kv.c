@@ -10,6 +10,9 @@
 /* A store that is silent for that long is not waited for: an API call has an answer by then. */
 #define ANSWER_NS 20000000000ll
 #define LIST_NS   120000000000ll
+/* A change in a store of this machine is over sooner than a sleeping loop wakes up again: it is
+ * waited for awake, so long as changes usually take less than half of this. */
+#define AWAKE_NS 1000000ll
 
 enum kv_fn { KV_GET, KV_PUT, KV_DEL, KV_BATCH, KV_LIST, KV_WATCH, KV_INFO };
 static const char *const names[] = {"get", "put", "del", "batch", "list", "watch", "info"};
@@ -19,7 +22,8 @@ struct kv_watch { /* any request; of a watch the caller holds it */
     struct kv_watch *prev, *next;
     trl_op *op;
     enum kv_fn fn;
-    bool answered; /* get: its entry has come */
+    bool answered;    /* get: its entry has come */
+    int64_t begun_ns; /* a change of a local store, else 0 */
     kv_done_fn done;
     void (*on_get)(void *arg, trl_status st, const struct kv_entry *e);
     void (*on_entry)(void *arg, const struct kv_entry *e);
@@ -33,16 +37,44 @@ struct kv {
     struct plug_inst *in;
     const trl_store_v1 *t;
     struct kv_watch *requests;
+    bool local;         /* nobody else has it */
+    uint32_t n_changes; /* under way, of a local store */
+    int64_t usual_ns;   /* they take, lately */
 };
 
 struct kv *kv_create(struct plug_inst *in) {
     struct kv *k = mem_zalloc(sizeof(*k));
     k->in = in;
     k->t = plug_inst_table(in);
+    k->local = (k->t->flags & TRL_S_EXCLUSIVE) != 0;
     return k;
 }
 
+static struct loop *loop_of(const struct kv *k) {
+    return plug_loop(plug_inst_plug(k->in));
+}
+
+static void change_begins(struct kv_watch *r) {
+    struct kv *k = r->kv;
+    k->n_changes++;
+    r->begun_ns = loop_now_ns(loop_of(k));
+    if (k->usual_ns < AWAKE_NS / 2) {
+        loop_expect(loop_of(k), AWAKE_NS);
+    }
+}
+
+static void change_ends(struct kv_watch *r) {
+    struct kv *k = r->kv;
+    k->usual_ns += (loop_now_ns(loop_of(k)) - r->begun_ns - k->usual_ns) / 8;
+    if (--k->n_changes == 0) {
+        loop_expect(loop_of(k), 0);
+    }
+}
+
 static void end(struct kv_watch *r) {
+    if (r->begun_ns) {
+        change_ends(r);
+    }
     *(r->prev ? &r->prev->next : &r->kv->requests) = r->next;
     if (r->next) {
         r->next->prev = r->prev;
@@ -229,6 +261,9 @@ static struct kv_watch *start(struct kv *k, const struct kv_watch *want, struct 
     k->requests = r;
     r->fn = a->fn;
     a->t = k->t;
+    if (k->local && (a->fn == KV_PUT || a->fn == KV_DEL || a->fn == KV_BATCH)) {
+        change_begins(r);
+    }
     bool items = a->fn == KV_GET || a->fn == KV_LIST || a->fn == KV_WATCH;
     struct op_handler h = {.on_done = on_done, .on_item = items ? on_item : NULL, .arg = r};
     k->in->doing = names[a->fn];
@@ -302,5 +337,5 @@ void kv_info(struct kv *k, void (*done)(void *arg, trl_status st, str json), voi
         return;
     }
     struct no_info n = {done, arg};
-    loop_post(plug_loop(plug_inst_plug(k->in)), on_no_info, mem_dup(&n, sizeof(n)));
+    loop_post(loop_of(k), on_no_info, mem_dup(&n, sizeof(n)));
 }

@@ -64,6 +64,13 @@ void loop_post(struct loop *l, void (*fn)(void *arg), void *arg) {
     pthread_mutex_unlock(&l->lock);
 }
 
+bool loop_has_posts(struct loop *l) {
+    pthread_mutex_lock(&l->lock);
+    bool any = l->n_inbox > 0 || l->at_turn < l->n_turn;
+    pthread_mutex_unlock(&l->lock);
+    return any;
+}
+
 bool loop_turn_post(struct loop *l) {
     if (l->at_turn == l->n_turn) {
         pthread_mutex_lock(&l->lock);
@@ -85,6 +92,10 @@ bool loop_turn_post(struct loop *l) {
     struct loop_post_item it = l->turn[l->at_turn++];
     it.fn(it.arg);
     return true;
+}
+
+void loop_expect(struct loop *l, int64_t ns) {
+    l->expects_until_ns = ns ? loop_now_ns(l) + ns : 0;
 }
 
 static bool before(const struct loop_timer *a, const struct loop_timer *b) {

@@ -28,6 +28,10 @@ struct uv_loop_s *loop_uv(struct loop *l);  /* NULL when virtual */
 
 /* [any] Runs fn(arg) in a later turn, in order of posting. */
 void loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
+bool loop_has_posts(struct loop *l); /* [loop] Is anything posted that has not begun? */
+/* [loop] Another thread posts something within that time: until then the loop stays awake, if there
+ * are processors enough. 0: it has come. */
+void loop_expect(struct loop *l, int64_t ns);
 
 /* A timer is embedded in its owner. fn runs in its own turn; it may restart the timer. Timers of
  * one instant fire in order of starting. */

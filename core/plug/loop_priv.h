@@ -35,6 +35,7 @@ struct loop {
     struct loop_post_item *turn; /* taken from the inbox, being run */
     uint32_t n_turn, cap_turn, at_turn;
 
+    int64_t expects_until_ns; /* something from another thread; 0: nothing */
     bool running, stopped;
     bool (*until)(void *arg); /* loop_run_until: checked after every turn */
     void *until_arg;

@@ -16,6 +16,7 @@ struct loop_uv {
     uv_timer_t timer; /* drives the whole heap */
     struct loop *owner;
     bool in_timers;
+    bool alone; /* one processor: staying awake would only keep the others from theirs */
 };
 
 int64_t loop_uv_now_ns(void) {
@@ -89,17 +90,22 @@ void loop_uv_arm(struct loop *l) {
     uv_timer_start(&u->timer, on_timer, ms, 0);
 }
 
+static uv_run_mode how_to_wait(const struct loop *l) {
+    bool awake = l->expects_until_ns && !l->uv->alone && l->expects_until_ns > loop_uv_now_ns();
+    return awake ? UV_RUN_NOWAIT : UV_RUN_ONCE;
+}
+
 void loop_uv_run(struct loop *l) {
     struct loop_uv *u = l->uv;
     if (loop_leave(l)) {
         return;
     }
     if (l->until) {
-        uv_run(&u->loop, UV_RUN_ONCE);
+        uv_run(&u->loop, how_to_wait(l));
         return;
     }
     while (!loop_leave(l)) {
-        uv_run(&u->loop, UV_RUN_ONCE);
+        uv_run(&u->loop, how_to_wait(l));
     }
 }
 
@@ -114,6 +120,7 @@ struct loop *loop_create_uv(uint64_t seed) {
     plug_must(uv_loop_init(&u->loop) == 0, "libuv can make a loop (descriptors left?)");
     plug_must(uv_async_init(&u->loop, &u->async, on_async) == 0, "libuv can make an async handle");
     plug_must(uv_timer_init(&u->loop, &u->timer) == 0, "libuv can make a timer");
+    u->alone = uv_available_parallelism() < 2;
     u->async.data = u;
     u->timer.data = u;
     l->uv = u;

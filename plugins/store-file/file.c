@@ -69,8 +69,8 @@ static void submit(trl_inst *in, enum job job) {
     in->busy = 1;
     pthread_mutex_lock(&in->lock);
     in->job = job;
-    pthread_cond_signal(&in->wake);
     pthread_mutex_unlock(&in->lock);
+    pthread_cond_signal(&in->wake); /* now: it would only wait for the lock */
 }
 
 static void join_writer(trl_inst *in) {
