@@ -243,6 +243,9 @@ static void deploy_checked(struct req *r, str refusal) {
     step_begin(r);
     catalog_deploy_pinned(c, r->s.account, r->s.lattice, r->name, r->deploying, keys, n_keys,
                           r->pins, r->n_pins, r->keep_pins, names_newest(r), &r->ctx, on_deploy, r);
+    if (e && a) {
+        engine_app_coming(e, r->name, app_version(a, r->deploying)->n);
+    }
 }
 
 static void deploy_judged(struct req *r, const struct ruling *ruling) {

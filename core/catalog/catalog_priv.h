@@ -13,6 +13,8 @@
 #include "catalog/version.h"
 #include "plug/loop.h"
 
+#define READ_AHEAD 16u
+
 struct look;
 struct write_op;
 
@@ -48,6 +50,7 @@ struct record {
     bool lost;                 /* as in an entry */
     bool unreadable;           /* catalog_manifest failed once */
     struct manifest *manifest; /* owned cache */
+    bool ahead;                /* ... that nobody has asked for */
 };
 
 struct lattice_apps {    /* heads of one lattice, by name */
@@ -75,6 +78,8 @@ struct catalog {
     bool restoring;      /* apps are being gone through */
     struct map restores; /* head keys of apps being written back -> struct restore */
     struct loop_timer restore_again;
+    struct record *ahead[READ_AHEAD]; /* manifests that were read before somebody asked */
+    uint32_t n_ahead;                 /* of all time */
 };
 
 /* memory.c */
@@ -90,6 +95,8 @@ void memory_record_gone(struct catalog *c, str key, const struct key *k);
 void memory_finish(struct catalog *c);
 const struct record *memory_find_record(const struct catalog *c, const struct app *a, uint32_t n);
 void memory_announce(struct catalog *c, struct entry *e); /* on_change */
+/* The manifest of version n of a head that is being written. */
+void memory_read_ahead(struct catalog *c, const struct entry *e, const struct app *a, uint32_t n);
 
 /* collect.c */
 void collect_stale(struct catalog *c);   /* after a SYNC: what was not told of is verified */
@@ -111,5 +118,7 @@ void look_finish(struct catalog *c);
 /* write.c */
 void write_ready(struct catalog *c); /* runs what is ready */
 void write_finish(struct catalog *c);
+/* The head that is being written, if that is its text: it need not be read again. Taken. */
+struct head *write_told(struct entry *e, str value);
 
 #endif

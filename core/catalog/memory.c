@@ -10,7 +10,13 @@ static void lattice_key(str tenant, str lattice, struct buf *out) {
     key_escape(out, lattice);
 }
 
+/* Mostly it is the one and only. */
 static struct lattice_apps *find_lattice(const struct catalog *c, str tenant, str lattice) {
+    struct lattice_apps *only = c->lattices.n == 1 ? c->lattices.at[0].value : NULL;
+    if (only && str_eq(only->lattice, lattice) &&
+        str_eq(key_tenant(only->tenant), key_tenant(tenant))) {
+        return only;
+    }
     struct buf key = BUF_INIT;
     lattice_key(tenant, lattice, &key);
     struct lattice_apps *l = map_get(&c->lattices, buf_str(&key));
@@ -179,7 +185,8 @@ void memory_head(struct catalog *c, struct entry *e, str value, uint64_t revisio
     if (revision <= e->revision) {
         return;
     }
-    if (value.ptr && head_parse(value, &h, &err) < 0) {
+    h = value.ptr ? write_told(e, value) : NULL;
+    if (value.ptr && !h && head_parse(value, &h, &err) < 0) {
         /* What was readable before goes on being wanted: forgetting it would take an app down. */
         log_error(
             c->env.log,
@@ -201,7 +208,16 @@ void memory_head(struct catalog *c, struct entry *e, str value, uint64_t revisio
     e->told = true;
 }
 
-static void record_destroy(struct record *r) {
+/* Somebody asks for it, or it goes. */
+static void not_ahead(struct catalog *c, struct record *r) {
+    for (uint32_t i = 0; r->ahead && i < READ_AHEAD; i++) {
+        c->ahead[i] = c->ahead[i] == r ? NULL : c->ahead[i];
+    }
+    r->ahead = false;
+}
+
+static void record_destroy(struct catalog *c, struct record *r) {
+    not_ahead(c, r);
     for (uint32_t i = 0; i < r->n_parts; i++) {
         mem_free((void *)(uintptr_t)r->parts[i].ptr);
     }
@@ -336,7 +352,7 @@ void memory_record_gone(struct catalog *c, str key, const struct key *k) {
     r = map_del(&c->records, key);
     if (r) {
         fill_head(c, k, &none);
-        record_destroy(r);
+        record_destroy(c, r);
     }
 }
 
@@ -345,7 +361,7 @@ void memory_finish(struct catalog *c) {
         entry_destroy(c->entries.at[i].value);
     }
     for (uint32_t i = 0; i < c->records.n; i++) {
-        record_destroy(c->records.at[i].value);
+        record_destroy(c, c->records.at[i].value);
     }
     for (uint32_t i = 0; i < c->lattices.n; i++) {
         lattice_destroy(c->lattices.at[i].value);
@@ -394,10 +410,33 @@ void catalog_lattices(const struct catalog *c, void (*fn)(void *arg, str tenant,
     }
 }
 
+/* At most READ_AHEAD of them are kept before they are asked for. */
+void memory_read_ahead(struct catalog *c, const struct entry *e, const struct app *a, uint32_t n) {
+    struct app named = *a;
+    named.tenant = e->tenant;
+    named.lattice = e->lattice;
+    named.name = e->name;
+    struct record *r = find_record(c, &named, n), **at = &c->ahead[c->n_ahead % READ_AHEAD];
+    if (!r || r->manifest || !catalog_manifest(c, &named, n)) {
+        return;
+    }
+    if (*at) {
+        manifest_destroy((*at)->manifest);
+        (*at)->manifest = NULL;
+        (*at)->ahead = false;
+    }
+    r->ahead = true;
+    *at = r;
+    c->n_ahead++;
+}
+
 const struct manifest *catalog_manifest(struct catalog *c, const struct app *a, uint32_t n) {
     struct record *r = find_record(c, a, n);
     struct findings f;
     if (!r || !r->json.ptr || r->unreadable || r->manifest) {
+        if (r) {
+            not_ahead(c, r);
+        }
         return r ? r->manifest : NULL;
     }
     findings_init(&f);

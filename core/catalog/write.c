@@ -148,8 +148,9 @@ static void commit(struct write_op *w, uint64_t revision) {
     struct catalog *c = w->c;
     const struct app none = {0}, *before = w->old ? &w->old->app : &none;
     struct head *h = w->head;
+    bool taken = !h && w->act != CHANGE_REMOVE; /* by the watch */
     w->head = NULL;
-    if (revision > w->e->revision) {
+    if (revision > w->e->revision && !taken) {
         if (w->act == CHANGE_REMOVE) {
             head_destroy(h);
             h = NULL;
@@ -182,6 +183,24 @@ static void on_head_written(void *arg, trl_status st, uint64_t revision, const t
     }
 }
 
+struct head *write_told(struct entry *e, str value) {
+    struct write_op *w = e->first;
+    struct head *h = NULL;
+    if (w && w->text.len && str_eq(w->text, value)) {
+        h = w->head;
+        w->head = NULL;
+    }
+    return h;
+}
+
+/* What is stored is mostly deployed next: read while the store writes, if there is nothing else to
+ * do. */
+static void read_ahead(struct write_op *w) {
+    if (w->act == CHANGE_WRITE && w->rec_n && !loop_has_posts(w->c->env.loop)) {
+        memory_read_ahead(w->c, w->e, &w->head->app, w->rec_n);
+    }
+}
+
 void write_the_head(struct write_op *w) {
     struct buf text = BUF_INIT;
     if (w->act == CHANGE_REMOVE) {
@@ -199,7 +218,9 @@ void write_the_head(struct write_op *w) {
                 .ptr,
             true);
     } else {
-        kv_put(w->c->env.kv, str_c(w->e->key), buf_str(&text), w->expect, on_head_written, w);
+        w->text = arena_str(&w->arena, buf_str(&text));
+        kv_put(w->c->env.kv, str_c(w->e->key), w->text, w->expect, on_head_written, w);
+        read_ahead(w);
     }
     buf_finish(&text);
 }

@@ -4,11 +4,75 @@
  */
 #include "engine/engine_priv.h"
 
+#define COMING_MAX 8u /* under way at once; with more there is no time for it anyway */
+
 static struct app_spec *expand_version(struct engine *e, const struct app *head, uint32_t n) {
     const struct manifest *m = catalog_manifest(e->env.catalog, head, n);
     struct expand_env env;
     engine_expand_env(e, &env);
     return m ? app_spec_expand(m, n, &env) : NULL;
+}
+
+/* What depends on nothing but the version: others may change before it is deployed. */
+static bool stands_alone(const struct app_spec *s) {
+    bool alone = s->n_shared_apps == 0;
+    for (uint32_t i = 0; i < s->n_configs; i++) {
+        alone = alone && !s->configs[i]->secret;
+    }
+    return alone;
+}
+
+static void coming_drop(struct engine *e, uint32_t i) {
+    struct coming *x = &e->coming.at[i];
+    mem_free(x->app);
+    mem_free(x->uid);
+    app_spec_unref(x->spec);
+    *x = e->coming.at[--e->coming.n];
+}
+
+void engine_drop_coming(struct engine *e) {
+    while (e->coming.n) {
+        coming_drop(e, e->coming.n - 1);
+    }
+    VEC_FREE(&e->coming);
+}
+
+void engine_prepare(void *engine) {
+    struct engine *e = engine;
+    for (uint32_t i = 0; i < e->coming.n; i++) {
+        struct coming *x = &e->coming.at[i];
+        const struct app *head =
+            catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), str_c(x->app));
+        if (head && !x->spec) {
+            x->uid = str_dup(head->uid);
+            x->spec = expand_version(e, head, x->n);
+        }
+    }
+}
+
+void engine_app_coming(struct engine *e, str app, uint32_t n) {
+    if (e->coming.n == COMING_MAX) {
+        coming_drop(e, 0);
+    }
+    *VEC_ADD(&e->coming) = (struct coming){.app = str_dup(app), .n = n};
+    loop_timer_start(&e->prepare, 0); /* after the one that begins the write */
+}
+
+static struct app_spec *expand_deployed(struct engine *e, const struct app *head) {
+    struct app_spec *s = NULL;
+    for (uint32_t i = 0; i < e->coming.n; i++) {
+        struct coming *x = &e->coming.at[i];
+        if (!str_is(head->name, x->app)) {
+            continue;
+        }
+        if (x->spec && x->n == head->deployed && str_is(head->uid, x->uid) &&
+            stands_alone(x->spec)) {
+            s = x->spec;
+            x->spec = NULL;
+        }
+        coming_drop(e, i--);
+    }
+    return s || !head->deployed ? s : expand_version(e, head, head->deployed);
 }
 
 static void intern_units(struct engine *e, const struct app_spec *s) {
@@ -131,7 +195,7 @@ void engine_app_changed(struct engine *e, const struct app *head) {
         follow_head(e, a, head, !fresh || e->loaded);
     }
     inherit_head(e, a, head);
-    struct app_spec *spec = head->deployed ? expand_version(e, head, head->deployed) : NULL;
+    struct app_spec *spec = expand_deployed(e, head);
     if (spec) {
         intern_units(e, spec);
     }

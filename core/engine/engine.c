@@ -7,6 +7,7 @@
 
 #define HOST_TIMEOUT_NS (70 * NS_PER_S)
 #define QUIET_NS        (25 * NS_PER_MS)
+#define PASS_WAITS      8
 #define TELL_NS         (20 * NS_PER_MS)
 
 int64_t engine_now(const struct engine *e) {
@@ -235,11 +236,16 @@ static void tell_pass(struct engine *e, bool any, int64_t begun_ns) {
 
 static void pass(void *arg) {
     struct engine *e = arg;
-    e->pass_posted = false;
     if (e->closing) {
         mem_free(e);
         return;
     }
+    if (loop_has_posts(e->env.loop) && e->pass_waited++ < PASS_WAITS) {
+        loop_post(e->env.loop, pass, e);
+        return;
+    }
+    e->pass_posted = false;
+    e->pass_waited = 0;
     int64_t begun_ns = engine_now(e);
     if (!e->synced) {
         tell_pass(e, plan_ahead(e), begun_ns);
@@ -436,6 +442,7 @@ struct engine *engine_create(const struct engine_env *env, str tenant, str latti
     loop_timer_init(&e->wake, env->loop, on_wake, e);
     loop_timer_init(&e->tell, env->loop, on_tell, e);
     loop_timer_init(&e->tick, env->loop, on_tick, e);
+    loop_timer_init(&e->prepare, env->loop, engine_prepare, e);
     loop_timer_start(&e->tick, NS_PER_S);
     engine_resync(e);
     return e;
@@ -449,6 +456,8 @@ void engine_destroy(struct engine *e) {
     loop_timer_stop(&e->wake);
     loop_timer_stop(&e->tick);
     loop_timer_stop(&e->tell);
+    loop_timer_stop(&e->prepare);
+    engine_drop_coming(e);
     dispatch_cancel(e);
     engine_drop_notes(e);
     gate_cancel(e);

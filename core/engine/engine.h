@@ -65,6 +65,8 @@ str engine_tenant(const struct engine *e);
 void engine_set_active(struct engine *e, bool active);
 /* A head changed (catalog's on_change). */
 void engine_app_changed(struct engine *e, const struct app *a);
+/* That version is about to be deployed, the store is writing it: what can be made ready, is. */
+void engine_app_coming(struct engine *e, str app, uint32_t n);
 /* Everything is read again: after a reconnect. */
 void engine_resync(struct engine *e);
 bool engine_active(const struct engine *e);

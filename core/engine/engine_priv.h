@@ -14,6 +14,12 @@
 
 struct probe;
 
+struct coming {      /* a version whose deploy is being written */
+    char *app, *uid; /* uid: NULL as long as there is no spec */
+    uint32_t n;
+    struct app_spec *spec;
+};
+
 struct engine {
     struct engine_env env;
     const trl_driver_v1 *driver;
@@ -25,6 +31,9 @@ struct engine {
     struct plan plan; /* scratch of the pass */
     bool active, synced, first_read, syncing, resync_again, link_up, ever_host, closing;
     bool pass_posted;
+    uint32_t pass_waited;
+    VEC(struct coming) coming;
+    struct loop_timer prepare;
     VEC(struct desired_app *) dirty;
     VEC(struct desired_app *) untold; /* details of their status are to be published */
     struct loop_timer tell;
@@ -68,6 +77,8 @@ void engine_plan_in(struct engine *e, struct plan_in *in);
 int64_t engine_now(const struct engine *e);
 
 /* apps.c */
+void engine_prepare(void *engine);         /* expands what is coming */
+void engine_drop_coming(struct engine *e); /* all of it */
 /* Apps in an index of desired under this key are dirty. */
 void engine_touch_users(struct engine *e, const struct map *index, str key);
 

@@ -58,6 +58,7 @@ struct unit_plan {
     bool *planned;           /* an action for it is in the plan */
     bool *outdated, *relist; /* other image; other config list */
     bool *denied;            /* policy denies it the host */
+    uint32_t *hot, n_hot;    /* positions that have the unit, or should */
     enum gate gate;
     str gate_text;
     uint32_t n_running, n_fresh; /* own entries with instances; those with the wanted image */

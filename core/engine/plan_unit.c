@@ -38,10 +38,14 @@ static void look_at(struct unit_plan *x, uint32_t slot) {
     uint32_t pos = p->o->hosts.at[slot].position;
     const struct seen_entry *e = observed_entry(p->o, slot, x->uid);
     struct ledger_item *item = ledger_unit(p->l, slot, x->uid);
+    if (x->entry[pos] || x->item[pos] || x->foreign[pos]) {
+        return; /* seen, and asked for: one look is enough */
+    }
     x->item[pos] = item;
     if (e && plan_mine(p, e)) {
         x->entry[pos] = e;
         x->current[pos] = e->count;
+        unit_classify(x, pos);
     } else if (e) {
         x->foreign[pos] = e->count;
         if (!x->u->provider) {
@@ -88,22 +92,6 @@ static trl_unit_view view_of(const struct unit_plan *x) {
                            .n_peers = u->n_peers};
 }
 
-/* Hosts of a kind that cannot run such an image. */
-static void leave_out(struct unit_plan *x) {
-    struct planner *p = x->p;
-    trl_unit_view view = view_of(x);
-    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
-        if (x->entry[pos] || p->in->can_run(p->in->arg, &view, &p->views[pos])) {
-            continue;
-        }
-        x->flags[pos] |= TRL_HOST_EXCLUDED;
-        if (x->n_denied++ == 0) {
-            x->denied_text =
-                arena_printf(p->a, "the hosts here cannot run image %.*s", PSTR(x->u->image));
-        }
-    }
-}
-
 static void gather(struct unit_plan *x) {
     struct planner *p = x->p;
     x->current = array(x, sizeof(uint32_t));
@@ -130,17 +118,34 @@ static void gather(struct unit_plan *x) {
             look_at(x, p->l->by_unit.at[x->uid].slots.at[i]);
         }
     }
-    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
-        if (x->entry[pos]) {
-            unit_classify(x, pos);
-        }
-    }
     if (p->in->denied) {
         p->in->denied(p->in->arg, x->u, on_denied, x);
     }
-    if (p->in->can_run) {
-        leave_out(x);
+}
+
+static bool can_run(const struct unit_plan *x, const trl_unit_view *view, uint32_t pos) {
+    const struct plan_in *in = x->p->in;
+    return x->entry[pos] || in->can_run(in->arg, view, &x->p->views[pos]);
+}
+
+/* Hosts of a kind that cannot run such an image: they are asked for only where one was chosen. */
+static bool leave_out(struct unit_plan *x, const trl_unit_view *view, const uint32_t *wanted,
+                      uint32_t *flags) {
+    struct planner *p = x->p;
+    bool chosen = false;
+    for (uint32_t pos = 0; pos < p->n_hosts && !chosen; pos++) {
+        chosen = wanted[pos] && !(flags[pos] & TRL_HOST_EXCLUDED) && !can_run(x, view, pos);
     }
+    for (uint32_t pos = 0; pos < p->n_hosts && chosen; pos++) {
+        if (!can_run(x, view, pos)) {
+            flags[pos] |= TRL_HOST_EXCLUDED;
+        }
+    }
+    if (chosen && x->n_denied++ == 0) {
+        x->denied_text =
+            arena_printf(p->a, "the hosts here cannot run image %.*s", PSTR(x->u->image));
+    }
+    return chosen;
 }
 
 bool unit_place(struct unit_plan *x, uint32_t *current, uint32_t *flags, trl_place_out *out) {
@@ -159,12 +164,25 @@ bool unit_place(struct unit_plan *x, uint32_t *current, uint32_t *flags, trl_pla
                        .failing = x->failing,
                        .seed = p->in->seed};
     struct err e = ERR_INIT;
-    if (scaler_place_again(u->spec, &in, p->o->hosts_revision, out, &e) < 0) {
+    int rc;
+    do {
+        rc = scaler_place_again(u->spec, &in, p->o->hosts_revision, out, &e);
+    } while (rc >= 0 && p->in->can_run && leave_out(x, &view, out->wanted, flags));
+    if (rc < 0) {
         x->blocked = true;
         x->blocked_text = arena_str(p->a, str_c(e.msg));
-        return false;
     }
-    return true;
+    return rc >= 0;
+}
+
+/* The hosts that have the unit, or should: all that the rest looks at. */
+static void find_hot(struct unit_plan *x) {
+    x->hot = arena_raw(x->p->scratch, sizeof(uint32_t) * (x->p->n_hosts + 1));
+    for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
+        if (x->wanted[pos] || x->entry[pos] || x->item[pos]) {
+            x->hot[x->n_hot++] = pos;
+        }
+    }
 }
 
 static bool frozen(const struct unit_plan *x, uint32_t pos) {
@@ -262,7 +280,8 @@ static void explain(struct unit_plan *x) {
 static str silence(struct unit_plan *x, uint32_t *ret_unhealthy, uint32_t *ret_busy, str *ret_why) {
     uint32_t silent = 0, holders = 0;
     int64_t since = INT64_MAX;
-    for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
+    for (uint32_t i = 0; i < x->n_hot; i++) {
+        uint32_t pos = x->hot[i];
         if (!x->entry[pos]) {
             continue;
         }
@@ -331,17 +350,20 @@ void plan_unit(struct planner *p, const struct want_unit *u, struct scaler_statu
     x.gate = plan_gate(p, u->configs, u->n_configs, &x.gate_text);
     trl_place_out out = {
         .struct_size = sizeof(out), .wanted = x.wanted, .group = x.group, .reasons = x.reasons};
-    if (unit_place(&x, x.current, x.flags, &out)) {
-        for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
-            start_or_grow(&x, pos);
+    bool placed = unit_place(&x, x.current, x.flags, &out);
+    find_hot(&x);
+    if (placed) {
+        for (uint32_t i = 0; i < x.n_hot; i++) {
+            start_or_grow(&x, x.hot[i]);
         }
         unit_updates(&x);
-        for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
-            shrink(&x, pos);
+        for (uint32_t i = 0; i < x.n_hot; i++) {
+            shrink(&x, x.hot[i]);
         }
         explain(&x);
     }
-    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+    for (uint32_t i = 0; i < x.n_hot; i++) {
+        uint32_t pos = x.hot[i];
         st->wanted += x.wanted[pos];
         st->running += x.entry[pos] && !x.outdated[pos] ? x.entry[pos]->count : 0;
     }

@@ -168,7 +168,8 @@ static uint32_t batch_size(const struct unit_plan *x) {
 }
 
 static bool update_failed(const struct unit_plan *x, uint32_t *ret_pos) {
-    for (uint32_t pos = 0; pos < x->p->n_hosts; pos++) {
+    for (uint32_t k = 0; k < x->n_hot; k++) {
+        uint32_t pos = x->hot[k];
         const struct ledger_item *i = x->item[pos];
         if (x->entry[pos] && x->outdated[pos] && x->wanted[pos] && i && i->fails &&
             i->verb == TRL_DO_UPDATE) {
@@ -183,11 +184,12 @@ void unit_updates(struct unit_plan *x) {
     struct planner *p = x->p;
     uint32_t failed_pos = 0;
     bool failed = update_failed(x, &failed_pos);
-    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
-        const struct ledger_item *i = x->item[pos];
+    for (uint32_t k = 0; k < x->n_hot; k++) {
+        const struct ledger_item *i = x->item[x->hot[k]];
         x->n_updating += i && i->inflight && i->verb == TRL_DO_UPDATE;
     }
-    for (uint32_t pos = 0; pos < p->n_hosts; pos++) {
+    for (uint32_t k = 0; k < x->n_hot; k++) {
+        uint32_t pos = x->hot[k];
         if (!x->entry[pos] || !x->outdated[pos] || x->wanted[pos] == 0) {
             continue;
         }

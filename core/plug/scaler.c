@@ -17,14 +17,14 @@ struct scaler {
     const char *name;
 };
 
-struct rested { /* a host that kept what it has */
+struct rested { /* a host that keeps what it has */
     uint32_t at, group;
 };
 
 struct scaler_spec {
     struct scaler *scaler;
     trl_scaler_spec *raw;
-    uint64_t rested_key; /* of the input that the plugin left as it was; 0: none */
+    uint64_t rested_key; /* of the input that the plugin leaves as it is; 0: none */
     VEC(struct rested) rested;
 };
 
@@ -110,36 +110,42 @@ static void clear(const trl_place_in *in, trl_place_out *out) {
     out->struct_size = sizeof(*out);
     out->unplaced = out->failed = out->reserved = 0;
     out->message[0] = '\0';
-    for (uint32_t i = 0; i < in->n_hosts; i++) {
-        out->wanted[i] = 0;
-        out->group[i] = TRL_NO_GROUP;
-        if (out->reasons) {
-            out->reasons[i] = TRL_WHY_NONE;
-        }
+    size_t bytes = in->n_hosts * sizeof(uint32_t);
+    memset(out->wanted, 0, bytes);
+    memset(out->group, 0xff, bytes); /* TRL_NO_GROUP */
+    if (out->reasons) {
+        memset(out->reasons, TRL_WHY_NONE, bytes);
     }
+}
+
+/* Most are one value n times, mostly zero. */
+static uint64_t hash_list(const uint32_t *list, uint32_t n) {
+    bool same = n && list && memcmp(list, list + 1, (n - 1) * sizeof(*list)) == 0;
+    return !list || !n ? 1 : same ? (uint64_t)list[0] << 1 : hash_bytes(list, n * sizeof(*list));
 }
 
 /* Of everything but the loads, which alone move nothing. */
 static uint64_t rest_key(const trl_place_in *in, uint64_t hosts_revision) {
-    const uint32_t *lists[] = {in->host_flags, in->current, in->foreign, in->failing};
-    uint64_t key[3] = {hosts_revision, in->n_hosts, in->seed};
-    for (uint32_t i = 0; i < ARRAY_LEN(lists); i++) {
-        key[1] =
-            lists[i] ? hash_bytes(lists[i], in->n_hosts * sizeof(uint32_t)) ^ key[1] << 1 : ~key[1];
-    }
+    uint64_t key[] = {hosts_revision,
+                      in->n_hosts,
+                      in->seed,
+                      hash_list(in->host_flags, in->n_hosts),
+                      hash_list(in->current, in->n_hosts),
+                      hash_list(in->foreign, in->n_hosts),
+                      hash_list(in->failing, in->n_hosts)};
     return hash_bytes(key, sizeof(key)) | 1;
 }
 
+/* An answer that was followed holds, so it need not be asked for again. */
 static void remember(struct scaler_spec *sp, const trl_place_in *in, const trl_place_out *out,
-                     uint64_t key) {
-    bool rests = !out->failed && out->unplaced == 0;
-    for (uint32_t i = 0; i < in->n_hosts && rests; i++) {
-        rests = out->wanted[i] == in->current[i];
-    }
-    sp->rested_key = rests ? key : 0;
+                     uint64_t hosts_revision) {
+    trl_place_in followed = *in;
+    bool holds = !out->failed && out->unplaced == 0;
+    followed.current = out->wanted;
+    sp->rested_key = holds ? rest_key(&followed, hosts_revision) : 0;
     sp->rested.n = 0;
-    for (uint32_t i = 0; i < in->n_hosts && rests; i++) {
-        if (in->current[i]) {
+    for (uint32_t i = 0; i < in->n_hosts && holds; i++) {
+        if (out->wanted[i]) {
             *VEC_ADD(&sp->rested) = (struct rested){i, out->group[i]};
         }
     }
@@ -151,7 +157,7 @@ int scaler_place_again(struct scaler_spec *sp, const trl_place_in *in, uint64_t 
     if (key != sp->rested_key || (in->flags & TRL_PLACE_EXPLAIN)) {
         int rc = scaler_place(sp, in, out, err);
         if (rc == 0) {
-            remember(sp, in, out, key);
+            remember(sp, in, out, hosts_revision);
         }
         return rc;
     }
