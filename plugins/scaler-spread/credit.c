@@ -257,7 +257,24 @@ static void part_all(struct flow *f, struct credit *c) {
     }
 }
 
-void credit_all(struct view *v, const uint32_t *homes, struct credit *ret) {
+/* No host could serve two spreads: there is nothing to choose. */
+static void credit_plain(struct view *v, uint32_t *homes, struct credit *ret) {
+    *ret = (struct credit){.serves = homes};
+    ret->have = scratch_array(&v->mem, v->k, sizeof(uint64_t));
+    ret->parts = scratch_array(&v->mem, v->n, sizeof(*ret->parts));
+    for (uint32_t p = 0; p < v->n; p++) {
+        if (v->current[p] && homes[p] != NONE) {
+            ret->have[homes[p]] += v->current[p];
+            ret->parts[ret->n_parts++] = (struct part){p, homes[p], v->current[p]};
+        }
+    }
+}
+
+void credit_all(struct view *v, uint32_t *homes, struct credit *ret) {
+    if (!v->overlap) {
+        credit_plain(v, homes, ret);
+        return;
+    }
     struct flow f = {.v = v, .homes = homes, .budget = SEARCH_BUDGET};
     *ret = (struct credit){0};
     f.have = scratch_array(&v->mem, (size_t)v->k * KINDS, sizeof(uint64_t));

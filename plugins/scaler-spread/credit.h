@@ -22,8 +22,8 @@ struct credit {         /* arrays: the view's memory */
     uint32_t *serves; /* [n] the spread most instances of the host count for; its home if empty */
 };
 
-/* homes: [n], borrowed. A spread that has too little afterwards has a ready host to fill, or there
- * is no way to give it one. */
-void credit_all(struct view *v, const uint32_t *homes, struct credit *ret);
+/* homes: [n], in the view's memory; may become ret->serves. A spread that has too little afterwards
+ * has a ready host to fill, or there is no way to give it one. */
+void credit_all(struct view *v, uint32_t *homes, struct credit *ret);
 
 #endif

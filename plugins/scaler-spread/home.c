@@ -46,7 +46,7 @@ uint32_t *find_homes(struct view *v) {
         uint32_t class = v->class_of[p], bits = v->bits[class];
         home[p] = NONE;
         if (bits > 0 && v->kind[p] != HOST_OUT) {
-            home[p] = bits == 1 ? view_next(v, class, 0) : draw(v, p, equal);
+            home[p] = v->k == 1 ? 0 : bits == 1 ? view_next(v, class, 0) : draw(v, p, equal);
         }
     }
     return home;

@@ -118,6 +118,28 @@ static void move(struct many *m) {
     }
 }
 
+/* One instance more for the only spread, as mostly: the first in rank of those that run the fewest,
+ * found without ranking all. False: no healthy host may have it. */
+static bool add_one(struct many *m) {
+    const struct view *v = m->v;
+    uint32_t best = NONE, least = UINT32_MAX, load = 0;
+    for (uint32_t p = 0; p < v->n; p++) {
+        if (m->wanted[p] > least || m->wanted[p] == UINT32_MAX || !may_fill(m, p, 0, true)) {
+            continue;
+        }
+        uint32_t runs = view_host(v, p)->n_instances;
+        if (m->wanted[p] < least || runs < load) {
+            best = p;
+            least = m->wanted[p];
+            load = runs;
+        }
+    }
+    if (best != NONE) {
+        m->wanted[best]++;
+    }
+    return best != NONE;
+}
+
 void solve_many(struct view *v, struct answer *ret) {
     struct many m = {.v = v};
     bool rests = true;
@@ -130,7 +152,8 @@ void solve_many(struct view *v, struct answer *ret) {
     for (uint32_t k = 0; k < v->k; k++) {
         rests = rests && m.credit.have[k] == v->shares[k].target;
     }
-    if (!rests) {
+    bool one_more = v->k == 1 && v->shares[0].target - m.credit.have[0] == 1;
+    if (!rests && !(one_more && add_one(&m))) {
         move(&m);
     }
     *ret = (struct answer){m.wanted, m.credit.serves, m.lacks};

@@ -12,19 +12,27 @@ static int by_id(const void *a, const void *b, void *arg) {
 }
 
 static void number_hosts(struct view *v) {
-    bool sorted = true;
+    v->sorted = true;
     v->order = scratch_array(&v->mem, v->n, sizeof(*v->order));
     for (uint32_t i = 0; i < v->n; i++) {
         v->order[i] = i;
-        sorted = sorted && (i == 0 || trl_str_cmp(id_at(v->in, i - 1), id_at(v->in, i)) <= 0);
+        v->sorted = v->sorted && (i == 0 || trl_str_cmp(id_at(v->in, i - 1), id_at(v->in, i)) <= 0);
     }
-    if (!sorted) {
+    if (!v->sorted) {
         qsort_r(v->order, v->n, sizeof(*v->order), by_id, (void *)(uintptr_t)v->in);
     }
 }
 
-static uint32_t at(const uint32_t *array, uint32_t i) {
-    return array ? array[i] : 0;
+/* By host; the input's own list where that is in order already. */
+static const uint32_t *in_order(struct view *v, const uint32_t *list) {
+    if (list && v->sorted) {
+        return list;
+    }
+    uint32_t *own = scratch_array(&v->mem, v->n, sizeof(uint32_t));
+    for (uint32_t p = 0; list && p < v->n; p++) {
+        own[p] = list[v->order[p]];
+    }
+    return own;
 }
 
 /* A host that is frozen stays as it is whatever else holds: only then nothing can go wrong there.
@@ -43,16 +51,12 @@ static void read_counts(struct view *v) {
     const trl_place_in *in = v->in;
     bool singleton = (in->unit->flags & TRL_UNIT_SINGLETON_PER_HOST) != 0;
     v->kind = scratch_array(&v->mem, v->n, sizeof(*v->kind));
-    v->current = scratch_array(&v->mem, v->n, sizeof(uint32_t));
-    v->foreign = scratch_array(&v->mem, v->n, sizeof(uint32_t));
-    v->failing = scratch_array(&v->mem, v->n, sizeof(uint32_t));
+    v->current = in_order(v, in->current);
+    v->foreign = in_order(v, in->foreign);
+    v->failing = in_order(v, in->failing);
     for (uint32_t p = 0; p < v->n; p++) {
         uint32_t i = v->order[p];
-        const trl_host_view *h = view_host(v, p);
-        v->current[p] = at(in->current, i);
-        v->foreign[p] = at(in->foreign, i);
-        v->failing[p] = at(in->failing, i);
-        v->kind[p] = (uint8_t)kind_of(in->host_flags ? in->host_flags[i] : h->flags);
+        v->kind[p] = (uint8_t)kind_of(in->host_flags ? in->host_flags[i] : view_host(v, p)->flags);
         if (v->foreign[p] && !singleton && v->kind[p] != HOST_FROZEN) {
             v->kind[p] = HOST_OUT; /* one entry per id and host: the id is taken */
         }
@@ -163,6 +167,9 @@ static void classify_hosts(struct view *v) {
             }
             class = class_find(v, table, cap, mask);
             v->overlap = v->overlap || v->bits[class] > 1;
+        }
+        if (n_choosy == 0 && v->bits[class]) {
+            return; /* all are of that class, which is the first */
         }
         v->class_of[p] = class;
         if (v->bits[class] == 0 && v->kind[p] != HOST_FROZEN) {

@@ -24,10 +24,11 @@ struct view {
     const trl_scaler_spec *spec;
     const trl_place_in *in;
     uint32_t n, k;
-    struct share *shares; /* [k] */
-    uint32_t *order;      /* [n] index in the input of host p */
-    uint8_t *kind;        /* [n] enum host_kind */
-    uint32_t *current, *foreign, *failing;
+    struct share *shares;                        /* [k] */
+    uint32_t *order;                             /* [n] index in the input of host p */
+    bool sorted;                                 /* the input's order is that by id */
+    uint8_t *kind;                               /* [n] enum host_kind */
+    const uint32_t *current, *foreign, *failing; /* [n] */
     uint32_t *by_rank, *rank; /* hosts from most to least welcome for additions, and its inverse;
                                  NULL before view_rank() */
     /* Hosts that match the same spreads are of one class. */
