@@ -29,7 +29,20 @@ struct journal {
     struct loop_timer timer;
     bool loading;
     VEC(struct slot) loaded;
+    void (*settle)(void *arg); /* NULL: nobody holds anything back */
+    void *settle_arg;
 };
+
+void journal_before_read(struct journal *j, void (*settle)(void *arg), void *arg) {
+    j->settle = settle;
+    j->settle_arg = arg;
+}
+
+static void settle(struct journal *j) {
+    if (j->settle) {
+        j->settle(j->settle_arg);
+    }
+}
 
 static str put(char **at, str s) {
     char *p = *at;
@@ -240,8 +253,9 @@ static bool matches(const struct journal_entry *e, str tenant, str lattice, str 
            (app.len == 0 || str_eq(e->app, app));
 }
 
-void journal_read(const struct journal *j, str tenant, str lattice, str app, uint64_t after,
+void journal_read(struct journal *j, str tenant, str lattice, str app, uint64_t after,
                   uint32_t limit, void (*fn)(void *arg, const struct journal_entry *e), void *arg) {
+    settle(j);
     uint64_t first = after + 1 > j->first ? after + 1 : j->first, from = j->seq + 1;
     uint32_t n = 0;
     if (j->first == 0) {
@@ -260,15 +274,17 @@ void journal_read(const struct journal *j, str tenant, str lattice, str app, uin
     }
 }
 
-bool journal_span(const struct journal *j, uint64_t *first, uint64_t *last, uint64_t *loaded) {
+bool journal_span(struct journal *j, uint64_t *first, uint64_t *last, uint64_t *loaded) {
+    settle(j);
     *first = j->first;
     *last = j->seq;
     *loaded = j->loaded_seq;
     return !j->loading;
 }
 
-uint64_t journal_next(const struct journal *j, uint64_t after, uint32_t max,
+uint64_t journal_next(struct journal *j, uint64_t after, uint32_t max,
                       void (*fn)(void *arg, const struct journal_entry *e), void *arg) {
+    settle(j);
     uint64_t s = after + 1 > j->first ? after + 1 : j->first;
     for (; j->first && !j->loading && s <= j->seq && max > 0; s++) {
         const struct journal_entry *e = &j->ring[s % JOURNAL_ENTRIES].e;

@@ -79,7 +79,11 @@ static void pump(struct api *a, struct lane *l, str key) {
 }
 
 static void lane_key(const struct req *r, struct buf *out) {
-    buf_addf(out, "%.*s %.*s %.*s", PSTR(r->s.account), PSTR(r->s.lattice), PSTR(r->name));
+    buf_add_str(out, r->s.account);
+    buf_add_c(out, ' ');
+    buf_add_str(out, r->s.lattice);
+    buf_add_c(out, ' ');
+    buf_add_str(out, r->name);
 }
 
 void req_enter(struct req *r, str app, void (*fn)(struct req *r)) {

@@ -144,8 +144,14 @@ static inline void harness_close(struct harness *h) {
     harness_forget_said(h);
 }
 
+/* Events and records of commands are published a moment later. */
+static inline void harness_wait(struct harness *h) {
+    loop_advance(h->loop, 10000000);
+}
+
 /* The last published body of a subject, NULL when nothing was. */
 static inline const char *harness_last(struct harness *h, const char *subject) {
+    harness_wait(h);
     for (uint32_t i = h->said.n; i > 0; i--) {
         if (strcmp(h->said.at[i - 1].subject, subject) == 0) {
             return h->said.at[i - 1].body;

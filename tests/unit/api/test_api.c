@@ -305,7 +305,7 @@ static void test_order(void **state) {
         assert_non_null(strstr(o.text[i * 4 + 1], want));
         assert_non_null(strstr(o.text[i * 4 + 2], "success"));
         assert_non_null(strstr(o.text[i * 4 + 3], "\"undeployed\""));
-        assert_true(o.said_before[i * 4 + 1] >= o.said_before[i * 4] + 2);
+        assert_true(o.said_before[i * 4 + 1] > o.said_before[i * 4]); /* manifest_published */
     }
     teardown(&f);
 }
