@@ -55,7 +55,10 @@ bool key_format(const struct key *k, struct buf *out) {
         return false;
     }
     if (k->kind != KEY_HEAD) {
-        buf_addf(out, ".%.*s-%u", PSTR(k->uid), k->n);
+        buf_add_c(out, '.');
+        buf_add_str(out, k->uid);
+        buf_add_c(out, '-');
+        buf_add_u64(out, k->n);
     }
     if (k->kind == KEY_PART) {
         buf_addf(out, ".p%u", k->part);

@@ -18,7 +18,8 @@ void status_aggregate(struct app_status *s) {
         type = s->scalers[i].type < type ? s->scalers[i].type : type;
         str m = str_trim(s->scalers[i].message);
         if (m.len) {
-            buf_addf(&message, "%s%.*s", message.len ? ", " : "", PSTR(m));
+            buf_add_str(&message, message.len ? STR(", ") : STR(""));
+            buf_add_str(&message, m);
         }
     }
     s->type = type;

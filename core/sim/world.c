@@ -81,7 +81,10 @@ void world_event(struct vhost *h, enum sim_event ev, struct buf *data) {
     struct buf subject = BUF_INIT, body = BUF_INIT;
     char id[37];
     ulid_uuid_text(wall_ns / 1000000, &w->rng, id);
-    buf_addf(&subject, "wasmbus.evt.%s.%s", l->name, sim_event_name(ev));
+    buf_add_str(&subject, STR("wasmbus.evt."));
+    buf_add_str(&subject, str_c(l->name));
+    buf_add_c(&subject, '.');
+    buf_add_str(&subject, str_c(sim_event_name(ev)));
     wire_event(&body, sim_event_name(ev), str_c(h->id), id, wall_ns, buf_str(data));
     l->count.events[ev]++;
     if (world_chance(w, f->event_lost)) {

@@ -18,6 +18,7 @@ struct link_job {
     struct link_job *next;
     uint32_t verb;
     trl_link *link;      /* owned */
+    char *body;          /* owned; of its first put */
     trl_link **siblings; /* owned, each owned; put back at the end */
     size_t n_siblings, cap_siblings, i_sibling;
     size_t dels_left;
@@ -42,6 +43,7 @@ static void job_destroy(struct flow *f) {
     }
     free(j->siblings);
     free(j->link);
+    free(j->body);
     free(j);
 }
 
@@ -248,8 +250,10 @@ static void step(struct link_job *j) {
         j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.del")),
                               proto_link_del(j->link), timeout_ns, on_deleted, j);
     } else if (j->put_left) {
-        j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.put")),
-                              proto_link_put(j->link), timeout_ns, on_put, j);
+        char *body = j->body ? j->body : proto_link_put(j->link);
+        j->body = NULL;
+        j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.put")), body,
+                              timeout_ns, on_put, j);
     } else if (j->i_sibling < j->n_siblings) {
         j->call = call_traced(l, j->trail.traceparent, text_dup(STR_LIT("link.put")),
                               proto_link_put(j->siblings[j->i_sibling]), timeout_ns, on_sibling, j);
@@ -265,8 +269,8 @@ void links_apply(struct lattice *l, trl_op *op, const trl_action *a) {
                   "the link is missing or has text that is no UTF-8");
         return;
     }
-    free(body);
     struct link_job *j = x_zalloc(sizeof(*j));
+    j->body = body;
     struct source *s = source_ensure(l, a->link->source);
     flow_join(l->d, &j->flow, job_destroy);
     ticket_open(&j->ticket, &l->d->desk, op);
