@@ -162,7 +162,9 @@ void loop_timer_start(struct loop_timer *t, int64_t delay_ns) {
     l->heap = mem_grow(l->heap, &l->cap_timers, l->n_timers + 1, sizeof(struct loop_timer *));
     put(l, l->n_timers++, t);
     sift_up(l, t->index - 1);
-    if (l->uv && t->index == 1) {
+    /* The first one may be overdue: libuv counts whole milliseconds. Whoever is due, too, shall not
+     * wait for that. */
+    if (l->uv && (t->index == 1 || l->heap[0]->due_ns <= now)) {
         loop_uv_arm(l);
     }
 }

@@ -186,6 +186,37 @@ static void test_large_manifest(void **state) {
     teardown(&f);
 }
 
+/* Manifests are read ahead of being asked for, but only the last few are kept. */
+static void test_read_ahead(void **state) {
+    struct fix f;
+    char name[16];
+    (void)state;
+    setup(&f, false);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 40; i++) {
+            struct got g;
+            snprintf(name, sizeof(name), "app-%d", i);
+            begin_put(&f.a, name, round ? "v2" : "v1", 0, &g);
+            loop_advance(f.store.loop, 1);
+            assert_int_equal(g.r.code, round == 2 && i % 3 ? CATALOG_EXISTS : CATALOG_OK);
+        }
+        for (int i = 0; i < 40; i++) {
+            snprintf(name, sizeof(name), "app-%d", i);
+            const struct app *a = catalog_find(f.a.c, T, L, str_c(name));
+            const struct manifest *m = catalog_manifest(f.a.c, a, app_current(a)->n);
+            assert_true(str_is(m->name, name));
+            assert_true(str_is(manifest_version(m), round ? "v2" : "v1"));
+            if (round == 1 && i % 3 == 0) { /* some were read, some not; all of it goes */
+                struct got g = {0};
+                catalog_delete(f.a.c, T, L, str_c(name), STR_NONE, NULL, on_done, &g);
+                loop_advance(f.store.loop, 1);
+                assert_int_equal(g.r.code, CATALOG_OK);
+            }
+        }
+    }
+    teardown(&f);
+}
+
 static void test_names(void **state) {
     struct fix f;
     struct got g = {0};
@@ -218,6 +249,7 @@ int main(void) {
         cmocka_unit_test(test_queue_keeps_order),
         cmocka_unit_test(test_large_manifest),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_read_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

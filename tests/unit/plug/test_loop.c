@@ -51,6 +51,10 @@ static bool three(void *arg) {
     return ((struct trace *)arg)->n >= 3;
 }
 
+static bool five(void *arg) {
+    return ((struct trace *)arg)->n >= 5;
+}
+
 static void posts_run_in_order_and_later(void **state) {
     struct trace t = {.loop = make(state)};
     loop_post(t.loop, on_a, &t);
@@ -174,6 +178,41 @@ static void posts_from_many_threads(void **state) {
     loop_destroy(t.loop);
 }
 
+static void on_are_there_more(void *arg) {
+    struct trace *t = arg;
+    say(t, loop_has_posts(t->loop) ? 'y' : 'n');
+}
+
+static void what_is_posted_behind_is_known(void **state) {
+    struct trace t = {.loop = make(state)};
+    assert_false(loop_has_posts(t.loop));
+    loop_post(t.loop, on_are_there_more, &t);
+    loop_post(t.loop, on_post_again, &t); /* posts one more: "pqa" */
+    loop_post(t.loop, on_are_there_more, &t);
+    assert_true(loop_has_posts(t.loop));
+    assert_true(loop_run_until(t.loop, five, &t, 1000000000));
+    assert_string_equal(t.text, "ypqya");
+    assert_false(loop_has_posts(t.loop));
+    loop_destroy(t.loop);
+}
+
+/* Awake or not, it serves timers and posts of other threads, and its time-outs hold. */
+static void a_loop_that_expects_something_goes_on(void **state) {
+    struct trace t = {.loop = make(state)};
+    loop_timer_init(&t.a, t.loop, on_a, &t);
+    loop_timer_start(&t.a, 2000000);
+    loop_expect(t.loop, 1000000);
+    assert_false(loop_run_until(t.loop, three, &t, 5000000));
+    assert_string_equal(t.text, "a");
+    loop_expect(t.loop, 1000000000);
+    loop_post(t.loop, on_b, &t);
+    loop_post(t.loop, on_c, &t);
+    assert_true(loop_run_until(t.loop, three, &t, 20000000000));
+    loop_expect(t.loop, 0);
+    assert_string_equal(t.text, "abc");
+    loop_destroy(t.loop);
+}
+
 static void the_virtual_clock_jumps(void **state) {
     (void)state;
     struct trace t = {.loop = loop_create_virtual(0, 1700000000000, 1)};
@@ -260,6 +299,8 @@ int main(void) {
         BOTH(stopped_and_restarted_timers),
         BOTH(a_timer_restarts_itself),
         BOTH(stop_leaves_the_rest_for_the_next_run),
+        BOTH(what_is_posted_behind_is_known),
+        BOTH(a_loop_that_expects_something_goes_on),
         cmocka_unit_test(posts_from_many_threads),
         cmocka_unit_test(the_virtual_clock_jumps),
         cmocka_unit_test(same_seed_same_numbers),
