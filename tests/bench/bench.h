@@ -97,6 +97,8 @@ void report(const char *id, const char *variant, const char *what, double value,
 void report_series(const char *id, const char *variant, const char *what, struct series *s,
                    const char *target, const char *how); /* p50 is the figure */
 
+void bench_floor(bool nats); /* bench_floor.c: the machine's own part in W1 */
+
 /* bench_work.c, bench_policy.c, bench_idle.c, bench_up.c */
 /* W1: one app after the other, from the deploy request to the status; apps first, first + 1... */
 void bench_one_by_one(struct bed *b, uint32_t first, struct series *s);

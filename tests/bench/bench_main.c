@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench [WORKLOAD...] — footprint, processes, deploys, failover, policy, many, idle; each with
- * -nats or -inproc for one variant only; none: all. Prints one JSON object per figure; gates on
- * nothing.
+ * bench [WORKLOAD...] — footprint, processes, floor, deploys, failover, policy, many, idle; each
+ * with -nats or -inproc for one variant only; none: all. Prints one JSON object per figure; gates
+ * on nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +12,10 @@
 static const struct {
     const char *name;
     void (*run)(bool nats);
-} workloads[] = {{"footprint", bench_footprint},
-                 {"processes", bench_processes},
-                 {"deploys", bench_deploys},
-                 {"failover", bench_failover},
-                 {"policy", bench_policy},
-                 {"many", bench_many},
-                 {"idle", bench_idle}};
+} workloads[] = {{"footprint", bench_footprint}, {"processes", bench_processes},
+                 {"floor", bench_floor},         {"deploys", bench_deploys},
+                 {"failover", bench_failover},   {"policy", bench_policy},
+                 {"many", bench_many},           {"idle", bench_idle}};
 
 static bool wanted(int argc, char **argv, const char *name, const char *suffix) {
     for (int i = 1; i < argc; i++) {
