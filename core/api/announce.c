@@ -32,14 +32,14 @@ struct announce {
     const struct log *log;
     size_t max_payload;
     VEC(struct watcher) watchers;
-    struct buf held; /* each: struct held, then its strings: HELD_*, and those of its fields */
+    struct buf held; /* each: struct held, the names it counts, its fields, each with its text */
     size_t open;     /* in held: the one that fields are added to */
     struct loop_timer later;
 };
 
 /* An event as it happened. */
 struct held {
-    const char *stream, *kind; /* "trellis.evt"; static */
+    const char *stream, *kind; /* static; stream: the subject's beginning */
     int64_t wall_ms;
     struct trace_ctx in;
     size_t bytes; /* of all that follows */

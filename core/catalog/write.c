@@ -100,6 +100,7 @@ const char *write_store_text(struct write_op *w, const char *what, trl_status st
 void write_retry(struct write_op *w, bool reread) {
     head_destroy(w->head);
     w->head = NULL;
+    w->text = STR_NONE;
     if (++w->tries >= WRITE_TRIES) {
         write_fail(w,
                    "others changed this app at the same time, 5 tries were not enough; try again",

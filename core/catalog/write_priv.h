@@ -20,7 +20,7 @@ struct write_op {
     void *arg;
     uint32_t tries;
     struct head *head; /* what is being written; NULL: nothing */
-    str text;          /* ... as text; of the last try */
+    str text;          /* ... as text, once it is on its way */
     struct head *old;  /* what it was made of; NULL: nothing */
     uint64_t expect;   /* ... and its revision: memory may move on while the record is written */
     enum change_act act;
