@@ -29,12 +29,9 @@ static bool shares_interface(const struct seen_link *s, const struct want_link *
  */
 static const struct seen_link *rival(const struct planner *p, const struct want_link *l,
                                      str *ret_key) {
-    for (uint32_t i = 0; i < p->o->links.n; i++) {
-        const struct seen_link *s = p->o->links.at[i].value;
-        if (str_eq(s->source, l->source) && str_eq(s->name, l->name) && str_eq(s->ns, l->ns) &&
-            str_eq(s->package, l->package) && !str_eq(s->target, l->target) &&
-            shares_interface(s, l)) {
-            *ret_key = p->o->links.at[i].key;
+    for (const struct seen_link *s = observed_links_alike(p->o, l->delete_key); s; s = s->alike) {
+        if (!str_eq(s->target, l->target) && shares_interface(s, l)) {
+            *ret_key = link_key(p->a, s->source, s->target, s->name, s->ns, s->package);
             return s;
         }
     }

@@ -52,6 +52,7 @@ struct seen_link {
     uint32_t n_interfaces;
     uint64_t content; /* link_content() */
     char *block;
+    struct seen_link *alike; /* the next with the same link_delete_key() */
 };
 
 struct seen_config {
@@ -73,6 +74,7 @@ struct observed {
     })
     apps;             /* by app id: units that carried its mark (may be stale: check) */
     struct map links; /* link_key() -> struct seen_link */
+    struct map alike; /* link_delete_key() -> struct seen_link, the first of those that share it */
     bool links_known;
     struct map configs;      /* name -> struct seen_config */
     uint64_t reports;        /* counted: the order of what was told, also within one instant */
@@ -100,6 +102,8 @@ void observed_links(struct observed *o, const trl_link *links, uint32_t n, uint3
                     bool full);
 void observed_link_gone(struct observed *o, const trl_link *key);
 const struct seen_link *observed_link(const struct observed *o, str key);
+/* The first link with that delete key, further ones by ->alike; NULL: none. */
+const struct seen_link *observed_links_alike(const struct observed *o, str delete_key);
 void observed_config(struct observed *o, str name, bool present, uint64_t hash);
 struct seen_config observed_get_config(const struct observed *o, str name);
 void observed_forget_configs(struct observed *o); /* all unknown again: after a reconnect */

@@ -22,6 +22,7 @@ void observed_finish_shared(struct observed *o) {
         mem_free(o->configs.at[i].value);
     }
     map_finish(&o->links);
+    map_finish(&o->alike);
     map_finish(&o->configs);
 }
 
@@ -84,14 +85,43 @@ static struct seen_link *link_new(const trl_link *l, uint64_t content) {
     return s;
 }
 
+static void list_alike(struct observed *o, struct seen_link *l) {
+    struct arena a = ARENA_INIT;
+    str key = link_delete_key(&a, l->source, l->name, l->ns, l->package);
+    l->alike = map_set(&o->alike, key, l);
+    arena_finish(&a);
+}
+
+static void unlist_alike(struct observed *o, const struct seen_link *l) {
+    struct arena a = ARENA_INIT;
+    str key = link_delete_key(&a, l->source, l->name, l->ns, l->package);
+    struct seen_link *x = map_get(&o->alike, key);
+    if (x != l) {
+        while (x->alike != l) {
+            x = x->alike;
+        }
+        x->alike = l->alike;
+    } else if (l->alike) {
+        map_set(&o->alike, key, l->alike);
+    } else {
+        map_del(&o->alike, key);
+    }
+    arena_finish(&a);
+}
+
 static void put_link(struct observed *o, const trl_link *l, struct map *seen) {
     struct arena a = ARENA_INIT;
     str key = link_key(&a, l->source, l->target, l->name, l->ns, l->package);
     uint64_t content = link_content(l->interfaces, l->n_interfaces, l->source_config,
                                     l->n_source_config, l->target_config, l->n_target_config);
-    const struct seen_link *old = map_get(&o->links, key);
+    struct seen_link *old = map_get(&o->links, key), *now;
     if (!old || old->content != content) {
-        link_free(map_set(&o->links, key, link_new(l, content)));
+        if (old) {
+            unlist_alike(o, old);
+        }
+        now = link_new(l, content);
+        list_alike(o, now);
+        link_free(map_set(&o->links, key, now));
         observed_touch(o, OBS_LINK, OBS_NONE, l->source);
     }
     if (seen) {
@@ -103,6 +133,7 @@ static void put_link(struct observed *o, const trl_link *l, struct map *seen) {
 static void remove_link(struct observed *o, str key) {
     struct seen_link *l = map_del(&o->links, key);
     if (l) {
+        unlist_alike(o, l);
         observed_touch(o, OBS_LINK, OBS_NONE, l->source);
         link_free(l);
     }
@@ -131,17 +162,20 @@ void observed_links(struct observed *o, const trl_link *links, uint32_t n, uint3
 }
 
 void observed_link_gone(struct observed *o, const trl_link *key) {
-    for (uint32_t i = o->links.n; i-- > 0;) {
-        const struct seen_link *l = o->links.at[i].value;
-        if (str_eq(l->source, key->source) && str_eq(l->name, key->name) &&
-            str_eq(l->ns, key->ns) && str_eq(l->package, key->package) &&
-            (key->target.len == 0 || str_eq(l->target, key->target))) {
-            struct arena a = ARENA_INIT;
-            remove_link(o, arena_str(&a, o->links.at[i].key));
-            arena_finish(&a);
-            return; /* the host removes the first match only */
-        }
+    struct arena a = ARENA_INIT;
+    const struct seen_link *l =
+        observed_links_alike(o, link_delete_key(&a, key->source, key->name, key->ns, key->package));
+    while (l && key->target.len && !str_eq(l->target, key->target)) {
+        l = l->alike;
     }
+    if (l) { /* the host removes the first match only */
+        remove_link(o, link_key(&a, l->source, l->target, l->name, l->ns, l->package));
+    }
+    arena_finish(&a);
+}
+
+const struct seen_link *observed_links_alike(const struct observed *o, str delete_key) {
+    return map_get(&o->alike, delete_key);
 }
 
 const struct seen_link *observed_link(const struct observed *o, str key) {

@@ -165,6 +165,53 @@ static void links_are_compared_by_identity_and_content(void **state) {
     observed_finish(&o);
 }
 
+static uint32_t alike(const struct observed *o, str key, char *ret_targets) {
+    uint32_t n = 0;
+    *ret_targets = '\0';
+    for (const struct seen_link *l = observed_links_alike(o, key); l; l = l->alike) {
+        strncat(ret_targets, l->target.ptr, l->target.len);
+        n++;
+    }
+    return n;
+}
+
+/* The host's delete names no target: what it may mean is found by the rest of the key. */
+static void links_that_a_delete_may_mean_are_listed(void **state) {
+    static const char *const targets[] = {"a", "b", "c"};
+    struct touches t = {0};
+    struct observed o;
+    struct arena a = ARENA_INIT;
+    const str store[] = {STR("store")}, other[] = {STR("atomics")};
+    char seen[8];
+    (void)state;
+    observed_init(&o, count, &t);
+    str key = link_delete_key(&a, STR("web"), STR("default"), STR("wasi"), STR("keyvalue"));
+    for (int i = 0; i < 3; i++) {
+        trl_link l = link_to(targets[i], store, 1);
+        observed_links(&o, &l, 1, sizeof(l), false);
+    }
+    assert_int_equal(alike(&o, key, seen), 3);
+    trl_link l = link_to("b", other, 1); /* other content: listed once, as the last that came */
+    observed_links(&o, &l, 1, sizeof(l), false);
+    assert_int_equal(alike(&o, key, seen), 3);
+    assert_string_equal(seen, "bca");
+    l = link_to("c", store, 1); /* out of the middle */
+    observed_link_gone(&o, &l);
+    assert_int_equal(alike(&o, key, seen), 2);
+    assert_string_equal(seen, "ba");
+    l = link_to("nobody", store, 1);
+    observed_link_gone(&o, &l);
+    assert_int_equal(alike(&o, key, seen), 2);
+    l = link_to("", NULL, 0); /* whichever is first */
+    observed_link_gone(&o, &l);
+    assert_int_equal(alike(&o, key, seen), 1);
+    observed_links(&o, NULL, 0, sizeof(l), true); /* none is left */
+    assert_int_equal(alike(&o, key, seen), 0);
+    assert_int_equal(o.alike.n, 0);
+    arena_finish(&a);
+    observed_finish(&o);
+}
+
 static void a_config_is_unknown_present_or_absent(void **state) {
     (void)state;
     struct observed o;
@@ -213,6 +260,7 @@ int main(void) {
         cmocka_unit_test(hosts_are_kept_in_order_of_id),
         cmocka_unit_test(the_interval_is_measured_and_a_missed_beat_does_not_stretch_it),
         cmocka_unit_test(links_are_compared_by_identity_and_content),
+        cmocka_unit_test(links_that_a_delete_may_mean_are_listed),
         cmocka_unit_test(a_config_is_unknown_present_or_absent),
         cmocka_unit_test(health_alone_changes_no_entry),
     };
