@@ -11,7 +11,7 @@
 #define ANSWER_NS 20000000000ll
 #define LIST_NS   120000000000ll
 /* A change in a store of this machine is over sooner than a sleeping loop wakes up again: it is
- * waited for awake, so long as changes usually take less than half of this. */
+ * waited for awake, so long as changes usually take less than this. */
 #define AWAKE_NS 1000000ll
 
 enum kv_fn { KV_GET, KV_PUT, KV_DEL, KV_BATCH, KV_LIST, KV_WATCH, KV_INFO };
@@ -58,7 +58,7 @@ static void change_begins(struct kv_watch *r) {
     struct kv *k = r->kv;
     k->n_changes++;
     r->begun_ns = loop_now_ns(loop_of(k));
-    if (k->usual_ns < AWAKE_NS / 2) {
+    if (k->usual_ns < AWAKE_NS) {
         loop_expect(loop_of(k), AWAKE_NS);
     }
 }
