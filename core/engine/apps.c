@@ -22,28 +22,35 @@ static bool stands_alone(const struct app_spec *s) {
     return alone;
 }
 
-static void coming_drop(struct engine *e, uint32_t i) {
-    struct coming *x = &e->coming.at[i];
-    mem_free(x->app);
-    mem_free(x->uid);
-    app_spec_unref(x->spec);
-    *x = e->coming.at[--e->coming.n];
+/* A version whose deploy is being written. */
+struct coming {
+    char *uid; /* of the app that was read; NULL: not read yet */
+    uint32_t n;
+    struct app_spec *spec; /* or NULL: it could not be expanded */
+};
+
+static void coming_free(struct coming *x) {
+    if (x) {
+        mem_free(x->uid);
+        app_spec_unref(x->spec);
+        mem_free(x);
+    }
 }
 
 void engine_drop_coming(struct engine *e) {
-    while (e->coming.n) {
-        coming_drop(e, e->coming.n - 1);
+    for (uint32_t i = 0; i < e->coming.n; i++) {
+        coming_free(e->coming.at[i].value);
     }
-    VEC_FREE(&e->coming);
+    map_finish(&e->coming);
 }
 
 void engine_prepare(void *engine) {
     struct engine *e = engine;
     for (uint32_t i = 0; i < e->coming.n; i++) {
-        struct coming *x = &e->coming.at[i];
-        const struct app *head =
-            catalog_find_any(e->env.catalog, engine_tenant(e), engine_lattice(e), str_c(x->app));
-        if (head && !x->spec) {
+        struct coming *x = e->coming.at[i].value;
+        const struct app *head = catalog_find_any(e->env.catalog, engine_tenant(e),
+                                                  engine_lattice(e), e->coming.at[i].key);
+        if (head && !x->uid) {
             x->uid = str_dup(head->uid);
             x->spec = expand_version(e, head, x->n);
         }
@@ -52,26 +59,22 @@ void engine_prepare(void *engine) {
 
 void engine_app_coming(struct engine *e, str app, uint32_t n) {
     if (e->coming.n == COMING_MAX) {
-        coming_drop(e, 0);
+        engine_drop_coming(e);
     }
-    *VEC_ADD(&e->coming) = (struct coming){.app = str_dup(app), .n = n};
+    struct coming *x = mem_zalloc(sizeof(*x));
+    x->n = n;
+    coming_free(map_set(&e->coming, app, x));
     loop_timer_start(&e->prepare, 0); /* after the one that begins the write */
 }
 
 static struct app_spec *expand_deployed(struct engine *e, const struct app *head) {
+    struct coming *x = map_del(&e->coming, head->name);
     struct app_spec *s = NULL;
-    for (uint32_t i = 0; i < e->coming.n; i++) {
-        struct coming *x = &e->coming.at[i];
-        if (!str_is(head->name, x->app)) {
-            continue;
-        }
-        if (x->spec && x->n == head->deployed && str_is(head->uid, x->uid) &&
-            stands_alone(x->spec)) {
-            s = x->spec;
-            x->spec = NULL;
-        }
-        coming_drop(e, i--);
+    if (x && x->spec && x->n == head->deployed && str_is(head->uid, x->uid) &&
+        stands_alone(x->spec)) {
+        s = app_spec_ref(x->spec);
     }
+    coming_free(x);
     return s || !head->deployed ? s : expand_version(e, head, head->deployed);
 }
 

@@ -14,12 +14,6 @@
 
 struct probe;
 
-struct coming {      /* a version whose deploy is being written */
-    char *app, *uid; /* uid: NULL as long as there is no spec */
-    uint32_t n;
-    struct app_spec *spec;
-};
-
 struct engine {
     struct engine_env env;
     const trl_driver_v1 *driver;
@@ -32,7 +26,7 @@ struct engine {
     bool active, synced, first_read, syncing, resync_again, link_up, ever_host, closing;
     bool pass_posted;
     uint32_t pass_waited;
-    VEC(struct coming) coming;
+    struct map coming; /* app -> what is expanded of the version whose deploy is being written */
     struct loop_timer prepare;
     VEC(struct desired_app *) dirty;
     VEC(struct desired_app *) untold; /* details of their status are to be published */

@@ -72,13 +72,19 @@ static void many_are_coming(void **state) {
     char name[16];
     (void)state;
     put(r, "v1", "reg.example/web:1");
+    for (int i = 0; i < 3; i++) { /* asked for again before the first was written: none is left */
+        coming(r, 1);
+    }
+    rig_deploy(r, D, "shop");
+    runs(r, "reg.example/web:1", "v1");
+    put(r, "v2", "reg.example/web:2");
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof(name), "app-%d", i);
-        engine_app_coming(rig_engine(r, D), i % 5 ? str_c(name) : STR("shop"), 1);
+        engine_app_coming(rig_engine(r, D), i % 5 ? str_c(name) : STR("shop"), 2);
     }
     rig_run(r, SECOND);
     rig_deploy(r, D, "shop");
-    runs(r, "reg.example/web:1", "v1");
+    runs(r, "reg.example/web:2", "v2");
     coming(r, 1);
     rig_destroy(r);
 }
