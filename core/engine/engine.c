@@ -7,7 +7,7 @@
 
 #define HOST_TIMEOUT_NS (70 * NS_PER_S)
 #define QUIET_NS        (25 * NS_PER_MS)
-#define PASS_WAITS      8
+#define PASS_WAITS      8 /* turns, for what is posted behind it: answers often come together */
 #define TELL_NS         (20 * NS_PER_MS)
 
 int64_t engine_now(const struct engine *e) {

@@ -74,8 +74,8 @@ struct plan_in {
     /* Hosts that policy denies to a unit (stop: what runs there must go); NULL: none. */
     void (*denied)(void *arg, const struct want_unit *u,
                    void (*fn)(void *fn_arg, str host, bool stop, str text), void *fn_arg);
-    /* Could that host run the unit? (host.flags and labels) */
     str (*why)(void *arg, str host, str unit); /* of the last start that failed; or NULL */
+    /* Could that host run the unit? Asked only of hosts that the scaler chose, first. */
     bool (*can_run)(void *arg, const trl_unit_view *unit, const trl_host_view *host);
     void *arg;
 };

@@ -20,9 +20,10 @@ void scaler_release(struct scaler_spec *sp);
  * excluded host got one, a singleton above 1. out arrays are the caller's, n_hosts long. */
 int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *out,
                  struct err *err);
-/* The same, for a unit that is looked at again and again: what rested, with these counts, flags and
- * hosts (the revision moves with any change of theirs but the loads), rests without asking. The
- * laws of the kind say so: additions and removals alone look at loads. */
+/* The same, for a unit that is looked at again and again: once the last answer was followed, it
+ * holds without asking, as long as counts, flags and hosts are those (the revision moves with any
+ * change of theirs but the loads). The laws of the kind say so: additions and removals alone look
+ * at loads. */
 int scaler_place_again(struct scaler_spec *sp, const trl_place_in *in, uint64_t hosts_revision,
                        trl_place_out *out, struct err *err);
 /* Instances wanted in all, with that many ready hosts; an upper bound. */
