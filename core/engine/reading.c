@@ -81,7 +81,7 @@ void engine_read_configs(struct engine *e) {
     e->driver->read_configs(plug_inst_raw(e->env.driver), e->read_op, str_c(e->id), names, n);
     watch_leave(e->env.driver, &w, "read_configs");
     mem_free(names);
-    map_clear(&e->unread);
+    map_finish(&e->unread); /* it was as long as the longest list of names once */
 }
 
 bool engine_all_heard(const struct engine *e) {
