@@ -21,6 +21,7 @@ for v in $(compgen -e | grep -E '^(WADM_|WASMCLOUD_|TRELLIS_(SOCKET|PLUGIN_PATH)
 done
 mkdir "$work/run" "$work/state"
 export XDG_RUNTIME_DIR=$work/run XDG_STATE_HOME=$work/state TMP_WORK=$work
+export LC_ALL=C.UTF-8 # the masks know the lines of trees by character
 PATH=$build/bin:$PATH
 
 cleanup() {
