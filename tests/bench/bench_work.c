@@ -7,7 +7,7 @@
 #include "plug/loop.h"
 
 #define W1_RUNS  250u
-#define W1_TURNS 5
+#define W1_TURNS 9
 #define W2_APPS  1000u
 #define W2_HOSTS 100u
 
@@ -62,7 +62,7 @@ static void one_by_one(struct bed *b, const char *what, const char *target) {
     }
     report_series(
         "W1", variant(b->nats), what, &turns[best], target,
-        "deploy request to status deployed, one after the other, 100 hosts; the best of 5 "
+        "deploy request to status deployed, one after the other, 100 hosts; the best of 9 "
         "turns of 250");
     report("W1", variant(b->nats), "the same, median of the worst turn",
            series_quantile(&medians, 1), "ms", "-", "as above");
