@@ -7,6 +7,13 @@ cd "$(dirname "$0")/../.." || exit
 build=${1:?build directory}
 failed=0
 
+# The files of the tree are asked of git, whoever owns them; without an answer nothing is looked at.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$PWD
+if ! said=$(git ls-files --error-unmatch dev 2>&1); then
+    echo "lint FAIL  the files of a git checkout are needed: $said"
+    exit 1
+fi
+
 check() { # name command...
     local name=$1 out
     shift
