@@ -181,6 +181,9 @@ static void on_answer(void *arg, trl_status st, trl_bytes result, const trl_err 
         i->accepted = s->verb == TRL_DO_PROVIDER_STOP ? 0 : i->accepted;
         settle(e, i);
     }
+    if (s->kind == 'c' && st != TRL_OK) {
+        engine_doubt_config(e, str_c(s->name));
+    }
     answered_nothing(s, st);
     sent_free(s);
 }

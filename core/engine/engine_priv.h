@@ -78,6 +78,7 @@ void engine_touch_users(struct engine *e, const struct map *index, str key);
 
 /* reading.c */
 void engine_want_configs(struct engine *e, const struct app_spec *s);
+void engine_doubt_config(struct engine *e, str name); /* a command for it failed: read it */
 void engine_resolve_doubts(struct engine *e);
 bool engine_all_heard(const struct engine *e); /* there are hosts, and none is silent */
 void engine_reread_configs(struct engine *e);

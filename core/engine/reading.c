@@ -22,6 +22,11 @@ void engine_want_configs(struct engine *e, const struct app_spec *s) {
     want_names(e, s, false);
 }
 
+void engine_doubt_config(struct engine *e, str name) {
+    map_set(&e->unread, name, e);
+    engine_post_pass(e);
+}
+
 static void want_all_names(struct engine *e, bool known_too) {
     for (uint32_t i = 0; i < e->d.apps.n; i++) {
         struct desired_app *a = e->d.apps.at[i].value;
@@ -63,16 +68,19 @@ static void on_read(void *arg, trl_status st, trl_bytes result, const trl_err *e
         e); /* what was read marked its users; names that came up meanwhile are asked for */
 }
 
-void engine_read_configs(struct engine *e) {
-    if (e->reading || e->unread.n == 0 || !(e->driver->flags & TRL_DRIVER_LINKS) ||
-        !e->driver->read_configs || e->o.order.n == 0) {
-        return; /* without a host nobody can answer: the next one to join is asked */
+/* What is being put or deleted is known with its answer. */
+static uint32_t unread_names(const struct engine *e, str *ret) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < e->unread.n; i++) {
+        const struct ledger_item *item = ledger_text(&e->l, 'c', e->unread.at[i].key);
+        if (!item || !item->inflight) {
+            ret[n++] = e->unread.at[i].key;
+        }
     }
-    uint32_t n = e->unread.n;
-    str *names = mem_array(n, sizeof(str));
-    for (uint32_t i = 0; i < n; i++) {
-        names[i] = e->unread.at[i].key;
-    }
+    return n;
+}
+
+static void begin_read(struct engine *e, const str *names, uint32_t n) {
     struct op_handler h = {.on_done = on_read, .arg = e};
     e->reading = true;
     e->read_op = op_begin(e->env.driver, READ_TIMEOUT_NS, &h);
@@ -80,6 +88,18 @@ void engine_read_configs(struct engine *e) {
     watch_enter(e->env.driver, &w);
     e->driver->read_configs(plug_inst_raw(e->env.driver), e->read_op, str_c(e->id), names, n);
     watch_leave(e->env.driver, &w, "read_configs");
+}
+
+void engine_read_configs(struct engine *e) {
+    if (e->reading || e->unread.n == 0 || !(e->driver->flags & TRL_DRIVER_LINKS) ||
+        !e->driver->read_configs || e->o.order.n == 0) {
+        return; /* without a host nobody can answer: the next one to join is asked */
+    }
+    str *names = mem_array(e->unread.n, sizeof(str));
+    uint32_t n = unread_names(e, names);
+    if (n) {
+        begin_read(e, names, n);
+    }
     mem_free(names);
     map_finish(&e->unread); /* it was as long as the longest list of names once */
 }

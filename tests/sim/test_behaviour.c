@@ -25,6 +25,27 @@ static void deploy_takes_the_minimum_of_commands(void **state) {
     rig_destroy(r);
 }
 
+static void what_is_put_is_read_only_if_that_failed(void **state) {
+    (void)state;
+    struct rig *r = rig_of(2);
+    bring_up(r, &(struct shape){.app = "shop"});
+    uint64_t gets = rig_ops(r, D, SIM_OP_CONFIG_GET);
+    bring_up(r, &(struct shape){.app = "cafe"});
+    assert_int_equal(rig_ops(r, D, SIM_OP_CONFIG_PUT), 4);
+    assert_int_equal(rig_ops(r, D, SIM_OP_CONFIG_GET), gets);
+    struct sim_faults f = *world_faults(r->world);
+    f.nack = 1;
+    world_set_faults(r->world, &f);
+    put_and_deploy(r, &(struct shape){.app = "kiosk"});
+    rig_run(r, SECOND / 2);
+    assert_true(rig_ops(r, D, SIM_OP_CONFIG_GET) >= gets + 2);
+    f.nack = 0;
+    world_set_faults(r->world, &f);
+    assert_true(deployed(r, "kiosk", 60 * SECOND));
+    assert_true(rig_has_config(r, D, "kiosk-greeting", "text", "hello"));
+    rig_destroy(r);
+}
+
 /* 1 */
 static void image_change_keeps_config_and_links_and_never_leaves_a_gap(void **state) {
     (void)state;
@@ -511,6 +532,7 @@ static void damage_by_hand_is_repaired_at_once(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deploy_takes_the_minimum_of_commands),
+        cmocka_unit_test(what_is_put_is_read_only_if_that_failed),
         cmocka_unit_test(image_change_keeps_config_and_links_and_never_leaves_a_gap),
         cmocka_unit_test(image_change_on_the_only_host_runs_the_new_code_with_its_config),
         cmocka_unit_test(a_bad_image_touches_nothing),
