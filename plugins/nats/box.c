@@ -9,6 +9,7 @@
 struct box {
     atomic_uint refs; /* the owner, each sink that puts, the post under way */
     pthread_mutex_t lock;
+    struct msgbin bin;
     const trl_host *host;
     struct box_item *first, **last;
     int posted, closed;
@@ -18,6 +19,7 @@ struct box *box_create(const trl_host *h) {
     struct box *b = x_zalloc(sizeof(*b));
     atomic_init(&b->refs, 1);
     pthread_mutex_init(&b->lock, NULL);
+    msgbin_init(&b->bin);
     b->host = h;
     b->last = &b->first;
     return b;
@@ -30,9 +32,14 @@ struct box *box_ref(struct box *b) {
 
 void box_unref(struct box *b) {
     if (b && atomic_fetch_sub(&b->refs, 1) == 1) {
+        msgbin_finish(&b->bin);
         pthread_mutex_destroy(&b->lock);
         free(b);
     }
+}
+
+struct msgbin *box_bin(struct box *b) {
+    return &b->bin;
 }
 
 static struct box_item *take_all(struct box *b) {

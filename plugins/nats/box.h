@@ -8,6 +8,8 @@
 
 #include <trellis/trellis.h>
 
+#include "msgbin.h"
+
 struct box;
 
 /* Embedded in what is to be handled. Exactly one of run [loop] and drop [any] is called. */
@@ -20,6 +22,7 @@ struct box_item {
 struct box *box_create(const trl_host *h);
 struct box *box_ref(struct box *b);
 void box_unref(struct box *b);
+struct msgbin *box_bin(struct box *b); /* for messages that came through it; as long as the box */
 /* [any] */
 void box_put(struct box *b, struct box_item *it);
 /* [loop] Drops what is in it; later items are dropped at once, the host is not touched any more. */

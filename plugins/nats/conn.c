@@ -97,6 +97,7 @@ static struct conn *conn_new(struct opts *o) {
     atomic_init(&c->refs, 1);
     pthread_mutex_init(&c->users_lock, NULL);
     pthread_mutex_init(&c->lock, NULL);
+    msgbin_init(&c->bin);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&c->wake, &attr);
@@ -120,6 +121,7 @@ void conn_unref(struct conn *c) {
     free(c->said);
     pthread_mutex_destroy(&c->users_lock);
     pthread_mutex_destroy(&c->lock);
+    msgbin_finish(&c->bin);
     pthread_cond_destroy(&c->wake);
     free(c);
 }
@@ -235,11 +237,11 @@ uint64_t conn_max_payload(const struct conn *c) {
     return atomic_load(&c->max_payload);
 }
 
-void job_fail(struct job *j, trl_status st, const char *why) {
+void job_fail(struct conn *c, struct job *j, trl_status st, const char *why) {
     if (j->op) {
         trl_op_fail(j->host, j->op, st, why);
     }
-    natsMsg_Destroy(j->msg);
+    msgbin_put(&c->bin, j->msg);
     free(j);
 }
 
@@ -287,7 +289,7 @@ trl_status conn_publish(struct conn *c, natsMsg *m, const trl_host *host, trl_op
             c->opts.pending_bytes);
     }
     if (full) {
-        job_fail(j, TRL_E_BUSY, "nats: too much waits for the server already");
+        job_fail(c, j, TRL_E_BUSY, "nats: too much waits for the server already");
         return TRL_E_BUSY;
     }
     return TRL_OK;

@@ -9,6 +9,7 @@
 
 #include "../common/u64map.h"
 #include "conn.h"
+#include "msgbin.h"
 
 enum job_kind { JOB_PUBLISH, JOB_SUB, JOB_UNSUB, JOB_CALL };
 
@@ -48,6 +49,7 @@ struct conn {
     uint32_t users_n;
 
     pthread_t thread;
+    struct msgbin bin;
     struct opts opts;
     char inbox[128];  /* "<prefix>.<random>." */
     atomic_uint refs; /* users as one; each library connection */
@@ -91,7 +93,7 @@ void conn_unref(struct conn *c);
 void conn_event(struct conn *c, enum conn_event e);
 __attribute__((format(printf, 3, 4))) void conn_logf(struct conn *c, int level, const char *fmt,
                                                      ...);
-void job_fail(struct job *j, trl_status st, const char *why); /* frees it */
+void job_fail(struct conn *c, struct job *j, trl_status st, const char *why); /* frees it */
 void conn_sub_unref(struct conn_sub *sub);
 /* [worker] The options hold the TLS state of a connection together with it. The library's threads
  * give up theirs some time after the connection was closed; would theirs be the last, they could do

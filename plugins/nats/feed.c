@@ -48,7 +48,7 @@ static void port_destroy(struct sink *s) {
 
 static void arrival_free(struct box_item *it) {
     struct arrival *a = (struct arrival *)it;
-    natsMsg_Destroy(a->m);
+    msgbin_put(box_bin(a->port->box), a->m);
     sink_unref(&a->port->sink);
     free(a);
 }

@@ -129,7 +129,7 @@ struct js_call {
 
 static void call_destroy(struct sink *s) {
     struct js_call *call = (struct js_call *)s;
-    natsMsg_Destroy(call->m);
+    msgbin_put(box_bin(call->box), call->m);
     box_unref(call->box);
     free(call);
 }
@@ -171,7 +171,7 @@ static void call_on_msg(struct sink *s, trl_status st, natsMsg *m) {
     call->m = m;
     if (m && msg_status(m) == MSG_NO_RESPONDERS) {
         call->st = TRL_E_NORESPONDER;
-        natsMsg_Destroy(m);
+        msgbin_put(box_bin(call->box), m);
         call->m = NULL;
     }
     box_put(call->box, &call->item);

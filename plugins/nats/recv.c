@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "msg.h"
+#include "msgbin.h"
 #include "text.h"
 
 #define HELD_MAX       65536u
@@ -15,6 +16,7 @@ struct recvs {
     const trl_host_msg_v1 *msg;
     pthread_mutex_t lock; /* taken inside a receiver's lock, or alone */
     struct u64map by_op;
+    struct msgbin bin;
     struct recv *first;
     atomic_ullong delivered, dropped;
     uint64_t subs, requests;
@@ -42,12 +44,14 @@ struct recvs *recvs_create(const trl_host *h, const trl_host_msg_v1 *msg) {
     rs->host = h;
     rs->msg = msg;
     pthread_mutex_init(&rs->lock, NULL);
+    msgbin_init(&rs->bin);
     return rs;
 }
 
 void recvs_unref(struct recvs *rs) {
     if (rs && atomic_fetch_sub(&rs->refs, 1) == 1) {
         u64map_finish(&rs->by_op);
+        msgbin_finish(&rs->bin);
         pthread_mutex_destroy(&rs->lock);
         free(rs);
     }
@@ -63,7 +67,7 @@ static natsMsg *held_pop(struct recv *r) {
 
 static void held_clear(struct recv *r) {
     while (r->n) {
-        natsMsg_Destroy(held_pop(r));
+        msgbin_put(&r->owner->bin, held_pop(r));
     }
     free(r->ring);
     r->ring = NULL;
@@ -157,7 +161,7 @@ static void hold(struct recv *r, natsMsg *m) {
     const trl_host *h = r->owner->host;
     if (r->n && (r->n >= HELD_MAX || r->bytes + msg_cost(m) > HELD_MAX_BYTES)) {
         atomic_fetch_add(&r->owner->dropped, 1);
-        natsMsg_Destroy(m);
+        msgbin_put(&r->owner->bin, m);
         if (!r->slow) {
             r->slow = 1;
             trl_logf(h, TRL_LOG_WARN,
@@ -175,7 +179,7 @@ static int give(struct recv *r, natsMsg *m) {
     if (!r->paused) {
         trl_status st = deliver(r, m);
         if (st != TRL_E_BUSY) {
-            natsMsg_Destroy(m);
+            msgbin_put(&r->owner->bin, m);
             if (st == TRL_OK) {
                 atomic_fetch_add(&r->owner->delivered, 1);
             }
@@ -205,7 +209,7 @@ static void on_msg(struct sink *s, trl_status st, natsMsg *m) {
     }
     r->over |= finish;
     pthread_mutex_unlock(&r->lock);
-    natsMsg_Destroy(m);
+    msgbin_put(&r->owner->bin, m);
     if (finish) {
         complete(r, st);
     }
@@ -316,7 +320,7 @@ int recv_resume(struct recvs *rs, struct conn *c, trl_op *op) {
         if (st == TRL_E_BUSY) {
             break;
         }
-        natsMsg_Destroy(held_pop(r));
+        msgbin_put(&rs->bin, held_pop(r));
         atomic_fetch_add(&rs->delivered, st == TRL_OK);
     }
     if (r->paused && !r->over && !r->n) {

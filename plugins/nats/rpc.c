@@ -167,7 +167,7 @@ void rpc_on_reply(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *a
         pthread_mutex_unlock(&c->lock);
     }
     if (!s) { /* late: the request is over */
-        natsMsg_Destroy(m);
+        msgbin_put(&c->bin, m);
         return;
     }
     s->on_msg(s, TRL_OK, m);

@@ -57,7 +57,7 @@ static int run_publish(struct conn *c, struct job *j) {
     natsStatus st;
     if (j->request && !rpc_pending(c, j->request)) {
         paid(c, j->cost);
-        job_fail(j, TRL_E_CANCELLED, "over");
+        job_fail(c, j, TRL_E_CANCELLED, "over");
         return 1;
     }
     st = natsConnection_PublishMsg(c->nc, j->msg);
@@ -73,7 +73,7 @@ static int run_publish(struct conn *c, struct job *j) {
                   natsStatus_GetText(st));
         rpc_fail(c, j->request, TRL_E_INVALID);
     }
-    job_fail(j, TRL_E_INVALID, natsStatus_GetText(st));
+    job_fail(c, j, TRL_E_INVALID, natsStatus_GetText(st));
     return 1;
 }
 
@@ -138,7 +138,7 @@ static void sweep(struct conn *c, int all) {
         } else if (j->kind == JOB_PUBLISH && (all || j->op || j->request)) {
             paid(c, j->cost);
             rpc_fail(c, j->request, TRL_E_UNAVAIL);
-            job_fail(j, TRL_E_UNAVAIL, "nats: the link to the server is down");
+            job_fail(c, j, TRL_E_UNAVAIL, "nats: the link to the server is down");
         } else if (all || j->kind == JOB_UNSUB) {
             natsSubscription_Destroy(j->sub->ns); /* left over from the last link */
             j->sub->ns = NULL;
