@@ -12,12 +12,13 @@
 
 #include "../common/xmem.h"
 #include "disk.h"
+#include "handoff.h"
 
 #define GROUP_BYTES_MAX (8u << 20)
 #define RESERVE_BYTES   (256u << 10) /* written ahead of the log */
 
 /* EXIT tells the loop, QUIT does not: nobody is there any more. */
-enum job { JOB_NONE, JOB_OPEN, JOB_WRITE, JOB_EXIT, JOB_QUIT };
+enum job { JOB_OPEN = 1, JOB_WRITE, JOB_EXIT, JOB_QUIT };
 
 struct trl_inst {
     const trl_host *host;
@@ -30,9 +31,7 @@ struct trl_inst {
 
     /* the writer; while it has a job, disk, flight and the results are its own */
     pthread_t writer;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    enum job job;           /* under the lock */
+    struct handoff handoff; /* of an enum job */
     struct kvwrite *flight; /* staged, on its way */
     int rotate;             /* asked for, then: done */
     trl_status st, rotate_st;
@@ -67,10 +66,7 @@ static int spawn(pthread_t *t, void *(*fn)(void *arg), void *arg) {
 
 static void submit(trl_inst *in, enum job job) {
     in->busy = 1;
-    pthread_mutex_lock(&in->lock);
-    in->job = job;
-    pthread_mutex_unlock(&in->lock);
-    pthread_cond_signal(&in->wake); /* now: it would only wait for the lock */
+    handoff_give(&in->handoff, (int)job);
 }
 
 static void join_writer(trl_inst *in) {
@@ -248,14 +244,7 @@ static void on_exited(void *arg) {
 static void *writer_main(void *arg) {
     trl_inst *in = arg;
     for (;;) {
-        enum job job;
-        pthread_mutex_lock(&in->lock);
-        while (in->job == JOB_NONE) {
-            pthread_cond_wait(&in->wake, &in->lock);
-        }
-        job = in->job;
-        in->job = JOB_NONE;
-        pthread_mutex_unlock(&in->lock);
+        enum job job = (enum job)handoff_take(&in->handoff);
         in->err.struct_size = in->rotate_err.struct_size = sizeof(in->err);
         if (job == JOB_OPEN) {
             in->st = disk_open(&in->disk, &fsio_real, in->dir, in->sync, &in->s.ix, &in->report,
@@ -329,8 +318,7 @@ static void destroy(trl_inst *in) {
         kvwrite_free(w);
     }
     kvserve_finish(&in->s);
-    pthread_cond_destroy(&in->wake);
-    pthread_mutex_destroy(&in->lock);
+    handoff_finish(&in->handoff);
     free(in->dir);
     free(in);
 }
@@ -433,8 +421,7 @@ static trl_status create(const trl_host *h, trl_str config, trl_inst **out, trl_
     }
     json_decref(j_config);
     in->disk.log_fd = in->disk.lock_fd = -1;
-    pthread_mutex_init(&in->lock, NULL);
-    pthread_cond_init(&in->wake, NULL);
+    handoff_init(&in->handoff);
     kvserve_init(&in->s, h);
     *out = in;
     return TRL_OK;

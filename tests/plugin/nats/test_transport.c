@@ -296,18 +296,15 @@ static char *wait_info(struct rig *r, const char *text) {
 
 /* A stream takes messages in a moment of its own: asked until it has them all. */
 static trl_op *stream_with(struct rig *r, const char *stream_subject, const char *needle) {
-    trl_op *op = NULL;
-    for (int tries = 0; tries < 2000; tries++) {
-        op = comp_request(&r->t, stream_subject, "", 0);
+    for (int tries = 0;; tries++) {
+        trl_op *op = comp_request(&r->t, stream_subject, "", 0);
         assert_true(fake_done(op));
         if (strstr(op->items[0].value, needle)) {
-            break;
+            return op;
         }
         fake_op_free(op);
-        op = NULL;
+        assert_true(tries < 2000);
     }
-    assert_non_null(op);
-    return op;
 }
 
 static void test_streams(void **state) {
