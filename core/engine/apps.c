@@ -53,6 +53,9 @@ void engine_prepare(void *engine) {
         if (head && !x->uid) {
             x->uid = str_dup(head->uid);
             x->spec = expand_version(e, head, x->n);
+            if (e->coming.n == 1) { /* with more there is no time for it, and loads move */
+                engine_rehearse(e, head->name, x->spec);
+            }
         }
     }
 }

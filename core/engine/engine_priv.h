@@ -76,6 +76,10 @@ void engine_drop_coming(struct engine *e); /* all of it */
 /* Apps in an index of desired under this key are dirty. */
 void engine_touch_users(struct engine *e, const struct map *index, str key);
 
+/* preview.c: plans a version that is not deployed yet, for what is remembered of that: where its
+ * units go. */
+void engine_rehearse(struct engine *e, str app, struct app_spec *spec);
+
 /* reading.c */
 void engine_want_configs(struct engine *e, const struct app_spec *s);
 void engine_doubt_config(struct engine *e, str name); /* a command for it failed: read it */

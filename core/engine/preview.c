@@ -37,18 +37,12 @@ void engine_expand_env(struct engine *e, struct expand_env *env) {
     *env = (struct expand_env){shared_manifest, scaler_for, pin_of, e};
 }
 
-int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,
-                   struct err *err) {
-    if (!e->synced) {
-        return err_set(err, TRL_E_UNAVAIL, "lattice %s is still being read: try again in a second",
-                       e->lattice);
-    }
-    struct expand_env env;
-    engine_expand_env(e, &env);
+/* What would be done if this were deployed. spec NULL: undeployed. */
+static void plan_as_if(struct engine *e, str app, struct app_spec *spec, bool explain,
+                       struct plan *p) {
     struct desired_app *a = desired_find(&e->d, app);
     bool temporary = a == NULL;
     a = temporary ? desired_add(&e->d, app) : a;
-    struct app_spec *spec = m ? app_spec_expand(m, 0, &env) : NULL;
     struct app_spec *before = a->cur ? app_spec_ref(a->cur) : NULL;
     bool prompted = a->prompted;
     a->prompted = true;
@@ -56,12 +50,10 @@ int engine_preview(struct engine *e, str app, const struct manifest *m, struct p
         *VEC_ADD(&a->olds) = app_spec_ref(before);
     }
     desired_set_cur(&e->d, a, spec ? app_spec_ref(spec) : NULL);
-    struct plan *p = mem_zalloc(sizeof(*p));
     struct plan_in in;
     engine_plan_in(e, &in);
-    in.explain = true;
+    in.explain = explain;
     plan_app(&in, a, p);
-    p->keeps = spec;
     desired_set_cur(&e->d, a, before);
     if (before) {
         app_spec_unref(a->olds.at[--a->olds.n]);
@@ -74,8 +66,28 @@ int engine_preview(struct engine *e, str app, const struct manifest *m, struct p
         }
         desired_remove(&e->d, a);
     }
+}
+
+int engine_preview(struct engine *e, str app, const struct manifest *m, struct plan **ret,
+                   struct err *err) {
+    if (!e->synced) {
+        return err_set(err, TRL_E_UNAVAIL, "lattice %s is still being read: try again in a second",
+                       e->lattice);
+    }
+    struct expand_env env;
+    engine_expand_env(e, &env);
+    struct app_spec *spec = m ? app_spec_expand(m, 0, &env) : NULL;
+    struct plan *p = mem_zalloc(sizeof(*p));
+    plan_as_if(e, app, spec, true, p);
+    p->keeps = spec;
     *ret = p;
     return 0;
+}
+
+void engine_rehearse(struct engine *e, str app, struct app_spec *spec) {
+    if (spec && e->synced && !desired_find(&e->d, app)) {
+        plan_as_if(e, app, spec, false, &e->plan);
+    }
 }
 
 static bool has_explicit_id(const struct manifest *m, str id) {

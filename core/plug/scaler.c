@@ -17,15 +17,16 @@ struct scaler {
     const char *name;
 };
 
-struct rested { /* a host that keeps what it has */
-    uint32_t at, group;
+struct held { /* a host that has instances by the last answer */
+    uint32_t at, wanted, group, reason;
 };
 
 struct scaler_spec {
     struct scaler *scaler;
     trl_scaler_spec *raw;
     uint64_t rested_key; /* of the input that the plugin leaves as it is; 0: none */
-    VEC(struct rested) rested;
+    uint64_t asked_key;  /* of the input that the answer was for; 0: not kept */
+    VEC(struct held) held;
 };
 
 struct scaler *scaler_create(struct plug_inst *in) {
@@ -67,7 +68,7 @@ int scaler_compile(struct scaler *s, str properties, struct scaler_spec **ret, s
 void scaler_release(struct scaler_spec *sp) {
     if (sp) {
         sp->scaler->t->release(sp->scaler->raw, sp->raw);
-        VEC_FREE(&sp->rested);
+        VEC_FREE(&sp->held);
         mem_free(sp);
     }
 }
@@ -136,25 +137,41 @@ static uint64_t rest_key(const trl_place_in *in, uint64_t hosts_revision) {
     return hash_bytes(key, sizeof(key)) | 1;
 }
 
-/* An answer that was followed holds, so it need not be asked for again. */
+/* With the loads; 0 where something runs: then also hosts count that have nothing by the answer. */
+static uint64_t asked_key(const trl_place_in *in, uint64_t rest) {
+    uint64_t key = hash_list(in->current, in->n_hosts) ? 0 : rest;
+    for (uint32_t i = 0; i < in->n_hosts && key; i++) {
+        key = (key ^ host_at(in, i)->n_instances) * 0x9e3779b97f4a7c15ull | 1;
+    }
+    return key;
+}
+
+/* An answer that was followed holds, so it need not be asked for again; nor is the same asked
+ * twice, for a version that is looked at before it is deployed. */
 static void remember(struct scaler_spec *sp, const trl_place_in *in, const trl_place_out *out,
                      uint64_t hosts_revision) {
     trl_place_in followed = *in;
     bool holds = !out->failed && out->unplaced == 0;
     followed.current = out->wanted;
     sp->rested_key = holds ? rest_key(&followed, hosts_revision) : 0;
-    sp->rested.n = 0;
+    sp->asked_key = holds ? asked_key(in, rest_key(in, hosts_revision)) : 0;
+    sp->held.n = 0;
     for (uint32_t i = 0; i < in->n_hosts && holds; i++) {
         if (out->wanted[i]) {
-            *VEC_ADD(&sp->rested) = (struct rested){i, out->group[i]};
+            *VEC_ADD(&sp->held) = (struct held){i, out->wanted[i], out->group[i],
+                                                out->reasons ? out->reasons[i] : TRL_WHY_NONE};
         }
     }
+}
+
+static bool remembers(const struct scaler_spec *sp, const trl_place_in *in, uint64_t rest) {
+    return rest == sp->rested_key || (sp->asked_key && sp->asked_key == asked_key(in, rest));
 }
 
 int scaler_place_again(struct scaler_spec *sp, const trl_place_in *in, uint64_t hosts_revision,
                        trl_place_out *out, struct err *err) {
     uint64_t key = rest_key(in, hosts_revision);
-    if (key != sp->rested_key || (in->flags & TRL_PLACE_EXPLAIN)) {
+    if ((in->flags & TRL_PLACE_EXPLAIN) || !remembers(sp, in, key)) {
         int rc = scaler_place(sp, in, out, err);
         if (rc == 0) {
             remember(sp, in, out, hosts_revision);
@@ -162,12 +179,12 @@ int scaler_place_again(struct scaler_spec *sp, const trl_place_in *in, uint64_t 
         return rc;
     }
     clear(in, out);
-    for (uint32_t i = 0; i < sp->rested.n; i++) {
-        uint32_t at = sp->rested.at[i].at;
-        out->wanted[at] = in->current[at];
-        out->group[at] = sp->rested.at[i].group;
+    for (uint32_t i = 0; i < sp->held.n; i++) {
+        const struct held *h = &sp->held.at[i];
+        out->wanted[h->at] = h->wanted;
+        out->group[h->at] = h->group;
         if (out->reasons) {
-            out->reasons[at] = TRL_WHY_KEPT;
+            out->reasons[h->at] = in->current[h->at] ? TRL_WHY_KEPT : h->reason;
         }
     }
     return 0;

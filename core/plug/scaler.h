@@ -23,7 +23,7 @@ int scaler_place(struct scaler_spec *sp, const trl_place_in *in, trl_place_out *
 /* The same, for a unit that is looked at again and again: once the last answer was followed, it
  * holds without asking, as long as counts, flags and hosts are those (the revision moves with any
  * change of theirs but the loads). The laws of the kind say so: additions and removals alone look
- * at loads. */
+ * at loads. And while nothing runs, the same with the same loads is answered as before. */
 int scaler_place_again(struct scaler_spec *sp, const trl_place_in *in, uint64_t hosts_revision,
                        trl_place_out *out, struct err *err);
 /* Instances wanted in all, with that many ready hosts; an upper bound. */

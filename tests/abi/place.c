@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A scaler that answers as its properties say: the text is the count for every host; "fail" fails,
- * "bad" does not compile. It has neither group_name nor describe.
+ * "bad" does not compile. Its reasons count how often it was asked, from 101 on. It has neither
+ * group_name nor describe.
  */
 #include <stdlib.h>
 #include <trellis/trellis.h>
@@ -12,6 +13,7 @@ struct trl_inst {
 struct trl_scaler_spec {
     uint32_t count;
     int fails;
+    uint32_t *asked; /* owned */
 };
 
 static trl_status compile(trl_inst *in, trl_str properties, trl_scaler_spec **ret, trl_err *err) {
@@ -21,6 +23,7 @@ static trl_status compile(trl_inst *in, trl_str properties, trl_scaler_spec **re
     }
     *ret = calloc(1, sizeof(**ret));
     (*ret)->fails = trl_str_is(properties, "fail");
+    (*ret)->asked = calloc(1, sizeof(uint32_t));
     for (size_t i = 0; i < properties.len; i++) {
         (*ret)->count = (*ret)->count * 10 + (uint32_t)(properties.ptr[i] - '0');
     }
@@ -28,6 +31,7 @@ static trl_status compile(trl_inst *in, trl_str properties, trl_scaler_spec **re
 }
 static void release(trl_inst *in, trl_scaler_spec *s) {
     (void)in;
+    free(s->asked);
     free(s);
 }
 static uint64_t total(trl_inst *in, const trl_scaler_spec *s, uint32_t n) {
@@ -40,8 +44,12 @@ static trl_status place(trl_inst *in, const trl_scaler_spec *s, const trl_place_
     if (s->fails) {
         return trl_errf(err, TRL_E_INTERNAL, "cannot count");
     }
+    ++*s->asked;
     for (uint32_t i = 0; i < p->n_hosts; i++) {
         out->wanted[i] = s->count;
+        if (out->reasons) {
+            out->reasons[i] = 100 + *s->asked;
+        }
     }
     return TRL_OK;
 }

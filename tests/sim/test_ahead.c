@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is expanded while the store still writes its deploy: used if it is what was deployed, and
- * only then.
+ * What is expanded and placed while the store still writes its deploy: used if it is what was
+ * deployed, and only then.
  */
 #include "../unit/cmocka_all.h"
 
@@ -89,11 +89,29 @@ static void many_are_coming(void **state) {
     rig_destroy(r);
 }
 
+/* Where its units go was worked out with a host that is gone when it is deployed. */
+static void hosts_change_meanwhile(void **state) {
+    struct rig *r = rig_create(&(struct rig_options){.seed = 1, .hosts = 3});
+    (void)state;
+    put(r, "v1", "reg.example/web:1");
+    coming(r, 1); /* one instance on each of two hosts */
+    world_host_stop(world_host(r->world, 0), loop_now_ns(r->loop));
+    world_host_stop(world_host(r->world, 1), loop_now_ns(r->loop));
+    rig_run(r, SECOND);
+    assert_int_equal(rig_commands(r, D), 0); /* what is only coming does nothing */
+    assert_null(rig_status(r, D, "shop"));
+    rig_deploy(r, D, "shop");
+    runs(r, "reg.example/web:1", "v1");
+    assert_int_equal(rig_hosts_running(r, D, "shop-web"), 1);
+    rig_destroy(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_expanded_ahead_is_deployed),
         cmocka_unit_test(a_former_life_is_not_deployed),
         cmocka_unit_test(many_are_coming),
+        cmocka_unit_test(hosts_change_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
