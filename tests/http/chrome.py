@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 
 from rig import PATIENCE, Skip
 
@@ -185,6 +186,12 @@ class Page:
         nodes = self.call("Accessibility.getFullAXTree")["nodes"]
         return [(n["role"]["value"], n.get("name", {}).get("value", ""))
                 for n in nodes if not n.get("ignored") and "role" in n]
+
+    def until_told(self, role, *words):
+        """Until a screen reader is told of such a thing: its tree follows the page a moment later."""
+        end = time.monotonic() + PATIENCE / 2
+        while not any(r == role and all(w in n for w in words) for r, n in self.tree()):
+            assert time.monotonic() < end, f"never told: {role} {words}\n{self.text()[:1500]}"
 
     def shot(self, name):
         where = os.environ.get("TRELLIS_SHOTS")
