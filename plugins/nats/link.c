@@ -314,6 +314,10 @@ void link_open_round(struct conn *c) {
             i < c->opts.n_urls ? &c->opts.urls[i] : &c->found[i - c->opts.n_urls];
         natsStatus st = NATS_OK;
         char *why = link_try(c, url, &st);
+        if (why && st == NATS_CONNECTION_AUTH_FAILED && login_signs(&c->opts)) {
+            free(why);
+            why = link_try(c, url, &st);
+        }
         if (!why) {
             free(trouble);
             link_is_up(c, url);

@@ -149,6 +149,10 @@ void login_finish(struct login *l) {
     memset(l, 0, sizeof(*l));
 }
 
+int login_signs(const struct opts *o) {
+    return o->creds || o->seed;
+}
+
 static const char *remedy(natsStatus st, const struct opts *o) {
     switch (st) {
     case NATS_CONNECTION_AUTH_FAILED:

@@ -2,7 +2,12 @@
  *
  * Ways to log in and to encrypt, each right and wrong; secrets stay out of the log.
  */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "jwt.h"
 #include "rig.h"
@@ -181,6 +186,89 @@ static void test_jwt(void **state) {
     free(more);
 }
 
+/* A server that lets in who signs: the first time it asks for a signature whose first byte is 0. */
+struct door {
+    const struct key *user;
+    int listens, visits;
+};
+
+static void find_nonce(const struct key *user, int zero, char nonce[16]) {
+    unsigned char sig[64];
+    for (int i = 0;; i++) {
+        snprintf(nonce, 16, "nonce%d", i);
+        crypto_sign_detached(sig, NULL, (unsigned char *)nonce, strlen(nonce), user->secret);
+        if ((sig[0] == 0) == zero) {
+            return;
+        }
+    }
+}
+
+static void say(int fd, const char *text) {
+    send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+/* One visitor, until he goes or is refused. */
+static void receive(int fd, const char *nonce) {
+    char text[4096];
+    size_t n = 0;
+    ssize_t got;
+    snprintf(text, sizeof(text),
+             "INFO {\"server_id\":\"DOOR\",\"version\":\"2.9.10\",\"headers\":true,\"proto\":1,"
+             "\"max_payload\":1024,\"auth_required\":true,\"nonce\":\"%s\"}\r\n",
+             nonce);
+    say(fd, text);
+    while ((got = recv(fd, text + n, sizeof(text) - 1 - n, 0)) > 0) {
+        n += (size_t)got;
+        text[n] = '\0';
+        if (strstr(text, "PING\r\n")) {
+            if (strstr(text, "CONNECT") && !strstr(text, "\"sig\":\"")) {
+                say(fd, "-ERR 'Authorization Violation'\r\n");
+                return;
+            }
+            say(fd, "PONG\r\n");
+            n = 0;
+        }
+    }
+}
+
+static void *keep_door(void *arg) {
+    struct door *d = arg;
+    int fd;
+    while ((fd = accept(d->listens, NULL, NULL)) >= 0) {
+        char nonce[16];
+        find_nonce(d->user, d->visits++ == 0, nonce);
+        receive(fd, nonce);
+        close(fd);
+    }
+    return NULL;
+}
+
+/* nats.c 3.4.1 leaves such a signature away, and is refused. That is not the user's trouble. */
+static void test_zero_signature(void **state) {
+    struct rig *r = *state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    struct key user;
+    struct door d = {.user = &user, .listens = socket(AF_INET, SOCK_STREAM, 0)};
+    char more[128];
+    pthread_t t;
+    key_make(&user, 'U');
+    assert_int_equal(bind(d.listens, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(listen(d.listens, 4), 0);
+    getsockname(d.listens, (struct sockaddr *)&at, &len);
+    r->server.port = ntohs(at.sin_port);
+    assert_int_equal(pthread_create(&t, NULL, keep_door, &d), 0);
+    snprintf(more, sizeof(more), "\"nkey_seed\":\"%s\"", user.seed);
+    open_with(r, "nats", "", more);
+    assert_int_equal(fake_logged(r->f, "connected to nats://127.0.0.1"), 1);
+    assert_int_equal(fake_logged(r->f, "not connected"), 0);
+    comp_close(&r->t);
+    shutdown(d.listens, SHUT_RDWR);
+    pthread_join(t, NULL);
+    close(d.listens);
+    assert_in_range(d.visits, 1, 2);
+}
+
 /* ca.pem, other.pem: authorities; server.pem, client.pem with keys, for 127.0.0.1. Returns 0
  * without an openssl to make them. */
 static int make_certificates(struct server *s) {
@@ -281,6 +369,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rotation, setup, quiet_teardown),
         cmocka_unit_test_setup_teardown(test_nkey, setup, quiet_teardown),
         cmocka_unit_test_setup_teardown(test_jwt, setup, quiet_teardown),
+        cmocka_unit_test_setup_teardown(test_zero_signature, setup, quiet_teardown),
         cmocka_unit_test_setup_teardown(test_tls, setup, quiet_teardown),
         cmocka_unit_test_setup_teardown(test_mutual_tls, setup, quiet_teardown),
         cmocka_unit_test_setup_teardown(test_permissions, setup, quiet_teardown),
