@@ -106,6 +106,7 @@ enum catalog_code {
 
 struct catalog_result {
     enum catalog_code code;
+    str app;               /* writes: whose */
     const char *err;       /* CATALOG_STORAGE: text */
     str version, previous; /* put: stored, and current before; deploy: resolved */
     uint32_t n, total;     /* version number; versions after the put */

@@ -76,6 +76,7 @@ static void finish(struct write_op *w) {
     c->n_writes--;
     make_ready(c, e);
     if (w->done) {
+        w->result.app = e->name;
         w->done(w->arg, &w->result);
     }
     op_destroy(w);

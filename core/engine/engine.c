@@ -123,15 +123,13 @@ static void take_status(struct engine *e, struct desired_app *a) {
     status_destroy(old);
 }
 
+/* After a conflict or a failure the next pass finds the same and tries again. */
 static void on_settled(void *arg, const struct catalog_result *r) {
     struct engine *e = arg;
-    (void)r; /* a conflict or a failure: the next pass finds the same and tries again */
-    for (uint32_t i = 0; i < e->d.apps.n; i++) {
-        struct desired_app *a = e->d.apps.at[i].value;
-        if (a->settling) {
-            a->settling = false;
-            engine_dirty(e, a);
-        }
+    struct desired_app *a = desired_find(&e->d, r->app);
+    if (a && a->settling) {
+        a->settling = false;
+        engine_dirty(e, a);
     }
 }
 

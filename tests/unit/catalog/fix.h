@@ -27,6 +27,7 @@ struct fix {
 
 struct got {
     struct catalog_result r;
+    bool names_shop;
     char version[128], previous[128];
     uint32_t n;
     struct side *side;
@@ -82,6 +83,7 @@ static inline void on_done(void *arg, const struct catalog_result *r) {
     struct got *g = arg;
     g->r = *r;
     g->n++;
+    g->names_shop = str_eq(r->app, STR("shop"));
     snprintf(g->version, sizeof(g->version), "%.*s", PSTR(r->version));
     snprintf(g->previous, sizeof(g->previous), "%.*s", PSTR(r->previous));
     if (g->side) {
@@ -151,6 +153,7 @@ static inline struct got settle(struct fix *f, struct side *s, uint64_t generati
     catalog_settle(s->c, T, L, STR("shop"), generation, &gone, 1, NULL, 0, on_done, &g);
     loop_advance(f->store.loop, 1);
     assert_int_equal(g.n, 1);
+    assert_true(g.names_shop);
     return g;
 }
 
