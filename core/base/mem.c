@@ -61,7 +61,7 @@ void *mem_grow(void *p, uint32_t *cap, uint32_t need, size_t size) {
     if (need <= *cap) {
         return p;
     }
-    uint32_t n = *cap ? *cap : 4;
+    uint32_t n = *cap ? *cap : 8;
     while (n < need) {
         n += n / 2 + 1;
     }

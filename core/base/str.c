@@ -87,7 +87,7 @@ int str_cmp_qsort(const void *a, const void *b) {
 }
 
 static void grow(struct buf *b, size_t need) {
-    size_t cap = b->cap ? b->cap : 16; /* messages are some hundred bytes: quickly there */
+    size_t cap = b->cap ? b->cap : 64; /* messages are some hundred bytes: quickly there */
     do {
         cap *= cap < 4096 ? 4 : 2;
     } while (cap < need);
