@@ -85,9 +85,11 @@ static void report_figures(bool nats, const char *what, const char *target, stru
            series_quantile(&f->medians, 0.5), "ms", "-", "as above");
     report("W1", variant(nats), "the same, median of the worst turn",
            series_quantile(&f->medians, 1), "ms", "-", "as above");
-    report("W10", variant(nats), "memory kept per deploy, undeploy and delete",
-           series_quantile(&f->kept, 0.5), "B", "0",
-           "VmRSS before the second and after the last turn of a lattice, median of 5");
+    report(
+        "W10", variant(nats), "memory kept per deploy, undeploy and delete",
+        series_quantile(&f->kept, 0.5), "B", "0",
+        "VmRSS before the second and after the last turn of a lattice, median of 5; the rings of "
+        "traces and log lines are still being filled");
     mem_free(f->medians.at);
     mem_free(f->kept.at);
 }
