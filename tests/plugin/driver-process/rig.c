@@ -272,6 +272,39 @@ void rig_wait_failed(struct rig *r, uint32_t at_least) {
     rig_until(r, has_failed, &at_least);
 }
 
+static uint32_t times_in(const char *in, const char *text) {
+    uint32_t n = 0;
+    for (const char *at = in; at && (at = strstr(at, text)); at++) {
+        n++;
+    }
+    return n;
+}
+
+static void on_late(void *arg) {
+    *(bool *)arg = true;
+}
+
+static void pause_look(struct rig *r) {
+    bool late = false;
+    struct loop_timer look;
+    loop_timer_init(&look, tk_loop(r->tk), on_late, &late);
+    loop_timer_start(&look, 5 * TK_MS);
+    tk_until_set(r->tk, &late);
+}
+
+void rig_wait_logged(struct rig *r, const char *text, uint32_t times) {
+    uint32_t n = 0;
+    for (int i = 0; i < 4000 && n < times; i++) { /* at least 20 s */
+        if (i > 0) {
+            pause_look(r);
+        }
+        TK_CHECK_ST(r->tk, rig_logs(r, "", 100), TRL_OK);
+        n = times_in(r->result, text);
+    }
+    TK_CHECK_F(r->tk, n >= times, "%s: %u of %u in %.300s", text, n, times,
+               r->result ? r->result : "nothing");
+}
+
 char *rig_file(struct rig *r, const char *name) {
     char path[512], content[65536];
     snprintf(path, sizeof(path), "%s/%s", r->p.dir, name);

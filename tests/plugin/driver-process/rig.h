@@ -47,6 +47,9 @@ trl_status rig_usage(struct rig *r);
 /* Conditions to wait for; each a failed check when it does not come true. */
 void rig_wait_count(struct rig *r, const char *unit, uint32_t n); /* and not busy */
 void rig_wait_failed(struct rig *r, uint32_t at_least);
+/* That often, in the last 100 lines. A process is counted as it starts, before it has said a word.
+ */
+void rig_wait_logged(struct rig *r, const char *text, uint32_t times);
 void rig_wait_file(struct rig *r, const char *name, const char *text); /* it contains that */
 char *rig_file(struct rig *r, const char *name); /* owned; "" when there is none */
 bool rig_file_has(struct rig *r, const char *name, const char *text);

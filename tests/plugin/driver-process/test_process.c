@@ -220,9 +220,8 @@ static void test_logs(void **state) {
     rig_wait_count(&r, "u", 1);
     rig_until(&r, wrote_all, NULL);
     char *cursor = NULL;
-    for (int i = 0; i < 200 && (!r.result || last_line(r.result) != 299); i++) {
-        TK_CHECK_ST(r.tk, rig_logs(&r, "", 5), TRL_OK); /* the keeper reads when it can */
-    }
+    rig_wait_logged(&r, "\"line 299\"", 1); /* the keeper reads when it can */
+    TK_CHECK_ST(r.tk, rig_logs(&r, "", 5), TRL_OK);
     TK_CHECK_F(r.tk, last_line(r.result) == 299, "%s", r.result);
     TK_CHECK_F(r.tk, !strstr(r.result, "line 294"), "five lines: %s", r.result);
     char *at = r.result ? strstr(r.result, "\"cursor\":\"") : NULL;
@@ -238,9 +237,8 @@ static void test_logs(void **state) {
     TK_CHECK_F(r.tk, last_line(r.result) == -1, "nothing came since: %s", r.result);
     place_write(&r.p, "go", "", 0644);
     rig_wait_file(&r, "over", "yes");
-    for (int i = 0; i < 200 && last_line(r.result) != 300; i++) {
-        TK_CHECK_ST(r.tk, rig_logs(&r, cursor, 100), TRL_OK);
-    }
+    rig_wait_logged(&r, "\"line 300\"", 1);
+    TK_CHECK_ST(r.tk, rig_logs(&r, cursor, 100), TRL_OK);
     TK_CHECK_F(r.tk, strstr(r.result, "\"unfinished\""), "%s", r.result);
     TK_CHECK_F(r.tk, last_line(r.result) == 300, "%s", r.result);
     mem_free(cursor);
@@ -307,12 +305,8 @@ static void test_user(void **state) {
     rig_config(&r, "cfg", "{\"a\":\"of nobody\"}");
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 1, "{\"user\":\"nobody\"}"), TRL_OK);
     rig_wait_count(&r, "u", 1);
-    for (int i = 0; i < 200 && (!r.result || !strstr(r.result, "of nobody")); i++) {
-        TK_CHECK_ST(r.tk, rig_logs(&r, "", 10), TRL_OK);
-    }
-    TK_CHECK_F(r.tk,
-               r.result && strstr(r.result, "\"text\":\"65534\"") && strstr(r.result, "of nobody"),
-               "%s", r.result);
+    rig_wait_logged(&r, "of nobody", 1);
+    rig_wait_logged(&r, "\"text\":\"65534\"", 1);
     finish(&r);
 }
 
@@ -364,10 +358,7 @@ static void test_bundles(void **state) {
         snprintf(unit, sizeof(unit), "u%zu", i);
         TK_CHECK_ST(r.tk, rig_scale(&r, unit, image, 1, good[i].settings), TRL_OK);
         rig_wait_count(&r, unit, 1);
-        for (int k = 0; k < 100 && (!r.result || !strstr(r.result, good[i].says)); k++) {
-            TK_CHECK_ST(r.tk, rig_logs(&r, "", 10), TRL_OK);
-        }
-        TK_CHECK_F(r.tk, r.result && strstr(r.result, good[i].says), "%s: %s", image, r.result);
+        rig_wait_logged(&r, good[i].says, 1);
         TK_CHECK_ST(r.tk, rig_scale(&r, unit, image, 0, ""), TRL_OK);
         rig_wait_count(&r, unit, 0);
     }
@@ -389,6 +380,7 @@ static void test_adoption(void **state) {
     const char *image = place_script(&r.p, "app", "#!/bin/sh\necho started\n" FOREVER);
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 3, ""), TRL_OK);
     rig_wait_count(&r, "u", 3);
+    rig_wait_logged(&r, "\"started\"", 3);
     rig_reopen(&r, "");
     rig_wait_count(&r, "u", 3);
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 3, ""), TRL_OK); /* the same: nothing happens */

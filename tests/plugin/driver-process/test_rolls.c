@@ -116,6 +116,7 @@ static void test_new_before_old(void **state) {
     const char *one = place_script(&r.p, "one", DIARY FOREVER);
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", one, 1, ""), TRL_OK);
     rig_wait_count(&r, "u", 1);
+    wait_begun(&r, 1);
     const char *two = place_script(&r.p, "two", DIARY FOREVER);
     snprintf(settings, sizeof(settings),
              "{\"health\":{\"exec\":[\"/bin/sh\",\"-c\",\"echo x >> %s/asked; test -f %s/well\"],"
@@ -125,6 +126,7 @@ static void test_new_before_old(void **state) {
     a.body = str_c(settings);
     TK_CHECK_ST(r.tk, rig_do(&r, &a), TRL_OK);
     rig_wait_file(&r, "asked", "x\nx\nx\n"); /* it is not well again and again */
+    wait_begun(&r, 2);
     TK_CHECK(r.tk, rig_count(&r, "u") == 1 && rig_busy(&r, "u"));
     struct tally t = tally_of(&r, 1);
     TK_CHECK_F(r.tk, t.begun == 2 && t.ended == 0, "%d begun, %d ended", t.begun, t.ended);
@@ -159,6 +161,7 @@ static void test_threshold(void **state) {
     rig_wait_failed(&r, 1); /* three */
     TK_CHECK_F(r.tk, strstr(r.note, "health check: the check ended with status 1"), "%s", r.note);
     rig_wait_count(&r, "u", 1);
+    wait_begun(&r, 2);
     struct tally t = tally_of(&r, 1);
     TK_CHECK_F(r.tk, t.begun == 2 && t.ended == 1, "%d begun, %d ended", t.begun, t.ended);
     finish(&r);
