@@ -2,6 +2,7 @@
 #include "plane/socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "plane/frame.h"
 
 #define BACKLOG          16
+#define HANG_UP_MS       500
 #define MAX_QUEUED_BYTES (16u * 1024u * 1024u)
 
 struct conn {
@@ -285,12 +287,16 @@ static void on_connect(uv_stream_t *server, int status) {
     }
 }
 
-/* Is somebody there? A path left by a killed process answers nobody. */
+/* Is somebody there? A path left by a killed process answers nobody. What that one was about to
+ * start may have its descriptors for another moment, also the locks that are wanted next: whoever
+ * hangs up in this time was no trellis. */
 static bool answers(const char *path) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     bool yes = fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+    struct pollfd hang_up = {.fd = fd};
+    yes = yes && poll(&hang_up, 1, HANG_UP_MS) == 0;
     if (fd >= 0) {
         close(fd);
     }

@@ -57,12 +57,7 @@ static void adopt(struct trl_inst *d, const json_t *meta) {
         j_str(meta, "check", NULL) ? text_dup(trl_cstr(j_str(meta, "check", ""))) : NULL;
     r->next = u->runs;
     u->runs = r;
-    if (run_adopt(r) < 0) {
-        trl_logf(d->host, TRL_LOG_WARN, "%s: a process ended while nobody managed it", unit);
-        runs_remove(d->state_fd, id, 1);
-        secret_remove(d->secret_place, id);
-        run_free(r);
-    }
+    run_adopt(r);
 }
 
 /* What is wanted is what the newest process was started as, so many times as was wanted last (or,
@@ -177,8 +172,9 @@ static void on_read(struct job *j) {
     json_array_foreach(f->runs, i, meta) {
         if (!json_is_true(json_object_get(meta, "ended"))) {
             adopt(d, meta);
-        } else {
-            runs_prune(d, j_str(meta, "unit", ""), NULL, 0, 2);
+        } else { /* of a unit that is over, no log is kept */
+            const char *unit = j_str(meta, "unit", "");
+            runs_prune(d, unit, NULL, 0, j_int(d->counts, unit, 0) > 0 ? 2 : 0);
         }
     }
     json_decref(f->runs);

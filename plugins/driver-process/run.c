@@ -18,6 +18,7 @@
 #include "state.h"
 
 #define KEEPER_EXTRA_NS (5 * NS_PER_S) /* beyond the deadline of a stop */
+#define ADOPT_AGAIN_NS  (20 * NS_PER_MS)
 
 struct launch {
     struct job job;
@@ -80,7 +81,7 @@ static void prune(struct job *j) {
     if (p->gone) {
         secret_remove(j->d->secret_place, p->gone);
     }
-    runs_clean(j->d->state_fd, p->prefix, p->keep);
+    runs_clean(j->d->state_fd, p->prefix, p->gone, p->keep);
 }
 
 static void on_pruned(struct job *j) {
@@ -110,7 +111,7 @@ static void ended(struct run *r, const char *how, int lost) {
         unit_failed(u, r, text);
     }
     run_free(r);
-    runs_prune(u->d, u->id, id, lost, u->count ? 2 : 0);
+    runs_prune(u->d, u->id, id, lost, u->count || u->d->starting ? 2 : 0);
     free(id);
     unit_soon(u);
 }
@@ -317,15 +318,27 @@ static int open_sock(struct run *r) {
     return fd < 0 ? -1 : watch_open(r->unit->d->io, &r->sock, fd, EPOLLIN, on_sock, r);
 }
 
-int run_adopt(struct run *r) {
+static void try_adopt(void *arg) {
+    struct run *r = arg;
+    struct trl_inst *d = r->unit->d;
+    if (open_sock(r) == 0) {
+        say(r, "fds");
+        say(r, "status");
+    } else if (!runs_take(d->state_fd, r->id)) { /* it has only just begun */
+        wake_start(&r->patience, &d->desk, ADOPT_AGAIN_NS, try_adopt, r);
+    } else {
+        trl_logf(d->host, TRL_LOG_WARN, "%s: a process ended while nobody managed it", r->unit->id);
+        runs_remove(d->state_fd, r->id, 1);
+        secret_remove(d->secret_place, r->id);
+        run_free(r);
+        driver_progress(d);
+    }
+}
+
+void run_adopt(struct run *r) {
     r->state = RUN_ADOPTING;
     r->adopted = 1;
-    if (open_sock(r) < 0) {
-        return -1;
-    }
-    say(r, "fds");
-    say(r, "status");
-    return 0;
+    wake_start(&r->patience, &r->unit->d->desk, 0, try_adopt, r);
 }
 
 /* Starting */

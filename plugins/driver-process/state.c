@@ -105,6 +105,20 @@ int runs_live(int state_fd, const char *id) {
            !(has(state_fd, id, KEEPER_EXIT) && !has(state_fd, id, KEEPER_SOCK));
 }
 
+int runs_take(int state_fd, const char *id) {
+    char *path = text_format("runs/%s", id);
+    int fd = openat(state_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int taken = fd < 0 ? errno == ENOENT : flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0) {
+        if (taken) {
+            unlinkat(fd, KEEPER_SPEC, 0);
+        }
+        close(fd);
+    }
+    free(path);
+    return taken;
+}
+
 static void add_secrets(const struct found *f, json_t *meta, const char *id) {
     char *path = text_format("runs/%s/secrets", id), *text = read_all(f->state_fd, path);
     if (text) {
@@ -114,6 +128,24 @@ static void add_secrets(const struct found *f, json_t *meta, const char *id) {
     free(path);
 }
 
+/* Owned. NULL: it never began, for Trellis was killed while it wrote this; nothing is left of it.
+ */
+static json_t *read_run(const struct found *f, const char *id) {
+    char *path = text_format("runs/%s/meta.json", id), *text = read_all(f->state_fd, path);
+    json_t *meta = text ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    free(path);
+    if (json_is_object(meta)) {
+        return meta;
+    }
+    json_decref(meta);
+    if (!runs_take(f->state_fd, id)) {
+        return json_object();
+    }
+    runs_remove(f->state_fd, id, 1);
+    return NULL;
+}
+
 static void read_runs(struct found *f) {
     DIR *d = open_dir(f->state_fd, "runs");
     f->runs = json_array();
@@ -121,18 +153,13 @@ static void read_runs(struct found *f) {
         if (e->d_name[0] == '.') {
             continue;
         }
-        char *path = text_format("runs/%s/meta.json", e->d_name);
-        char *text = read_all(f->state_fd, path);
-        json_t *meta = text ? json_loads(text, 0, NULL) : NULL;
-        if (json_is_object(meta)) {
+        json_t *meta = read_run(f, e->d_name);
+        if (meta) {
             json_object_set_new(meta, "id", json_string(e->d_name));
             json_object_set_new(meta, "ended", json_boolean(!runs_live(f->state_fd, e->d_name)));
             add_secrets(f, meta, e->d_name);
-            json_array_append(f->runs, meta);
+            json_array_append_new(f->runs, meta);
         }
-        json_decref(meta);
-        free(text);
-        free(path);
     }
     if (d) {
         closedir(d);
@@ -213,13 +240,14 @@ static int newest_first(const void *a, const void *b) {
     return strcmp(*(char *const *)b, *(char *const *)a);
 }
 
-void runs_clean(int state_fd, const char *prefix, unsigned keep) {
+void runs_clean(int state_fd, const char *prefix, const char *gone, unsigned keep) {
     DIR *d = open_dir(state_fd, "runs");
     char **names = NULL;
     size_t n = 0, cap = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
         if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 &&
-            has(state_fd, e->d_name, KEEPER_EXIT)) {
+            has(state_fd, e->d_name, KEEPER_EXIT) &&
+            ((gone && strcmp(e->d_name, gone) == 0) || runs_take(state_fd, e->d_name))) {
             names = x_grow(names, n, &cap, sizeof(*names));
             names[n++] = text_dup(trl_cstr(e->d_name));
         }

@@ -333,6 +333,10 @@ static void have_words(struct unit *u) {
 static void step(void *arg) {
     struct unit *u = arg;
     struct trl_inst *d = u->d;
+    if (d->starting) { /* what is wanted is not known before all keepers have answered */
+        driver_progress(d);
+        return;
+    }
     if (d->stopping) {
         if (d->set.stop_all) {
             stop_all(u);

@@ -344,8 +344,11 @@ def test_logs_are_followed():
         t = Trellis(hosts=0, config="drivers: [{ plugin: process, state_dir: %s/state, "
                     "lattice: default, on_stop: stop }]\n" % d)
         t.deploy("talker", image="file://" + program, instances=1)
-        lines = t.get(L + "/apps/talker/logs?lines=5").data["lines"]
-        assert any("from the log" in x["text"] for x in lines), lines
+        c = t.client()  # deployed is who was started: it has yet to say a word
+        while not any("from the log" in x["text"] for x in t.get(
+                L + "/apps/talker/logs?lines=5", client=c).data["lines"]):
+            assert t.process.poll() is None
+        c.close()
         assert t.get(L + "/apps/talker/top").data["instances"][0]["app"] == "talker"
         with dashboard(t) as p:
             go(p, "app/talker")

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../plugin/driver-process/place.h"
@@ -366,6 +367,25 @@ static void test_killed_rolls(void **state) {
     nothing_left(x);
 }
 
+/* What a killed Trellis was about to start holds its socket until it runs. */
+static void test_held_socket(void **state) {
+    struct plant *x = *state;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    snprintf(a.sun_path, sizeof(a.sun_path), "%.100s", x->socket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 1) == 0);
+    pid_t holder = fork();
+    if (holder == 0) { /* until somebody asks whether it is there */
+        struct pollfd p = {fd, POLLIN, 0};
+        _exit(poll(&p, 1, MS) == 1 ? 0 : 1);
+    }
+    close(fd);
+    serve(x, "");
+    int status = -1;
+    assert_true(waitpid(holder, &status, 0) == holder && status == 0);
+    assert_int_equal(proc_end(&x->serve, SIGTERM), 0);
+}
+
 /* What is not ready is not deployed. */
 static void test_readiness(void **state) {
     struct plant *x = *state;
@@ -499,6 +519,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_kills, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_adoption, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_killed_rolls, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(test_held_socket, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_readiness, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_tail, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(test_ephemeral, plant_setup, plant_teardown),

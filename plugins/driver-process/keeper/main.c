@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -349,9 +350,20 @@ static int run_check(const char *dir) {
     return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 }
 
+/* As ../state.h says. Above all descriptors that were passed. */
+static int hold_directory(void) {
+    int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, KEEPER_FD_LISTEN + KEEPER_FDS_MAX);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return high < 0 || flock(high, LOCK_SH) < 0 ? -1 : high;
+}
+
 int main(int argc, char **argv) {
     static struct keeper k; /* two log buffers: too large for some stacks */
     char why[384] = "";
+    int held;
     if (argc == 3 && strcmp(argv[1], "--check") == 0) {
         return run_check(argv[2]);
     }
@@ -361,6 +373,8 @@ int main(int argc, char **argv) {
     }
     if (chdir(argv[1]) < 0) {
         snprintf(why, sizeof(why), "cannot enter %s: %s", argv[1], strerror(errno));
+    } else if ((held = hold_directory()) < 0) {
+        snprintf(why, sizeof(why), "cannot lock %s: %s", argv[1], strerror(errno));
     } else if (spec_read(&k.spec, KEEPER_SPEC, why, sizeof(why)) == 0) {
         pid_t pid = fork(); /* the manager waits for us, and never for the keeper */
         if (pid > 0) {
@@ -372,7 +386,9 @@ int main(int argc, char **argv) {
         for (int i = 0; i < n_fds; i++) {
             fcntl(KEEPER_FD_LISTEN + i, F_SETFD, FD_CLOEXEC);
         }
-        close_range((unsigned)(KEEPER_FD_LISTEN + n_fds), ~0u, 0);
+        dup2(held, KEEPER_FD_LISTEN + n_fds); /* the lock lives on in it */
+        fcntl(KEEPER_FD_LISTEN + n_fds, F_SETFD, FD_CLOEXEC);
+        close_range((unsigned)(KEEPER_FD_LISTEN + n_fds + 1), ~0u, 0);
         if (pid == 0 && begin(&k, why, sizeof(why)) == 0) {
             snprintf(why, sizeof(why), "ok %d", (int)k.pid);
             tell_start(why);

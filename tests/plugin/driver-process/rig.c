@@ -105,10 +105,14 @@ void rig_open(struct rig *r, const char *more) {
     open_driver(r, more);
 }
 
-void rig_reopen(struct rig *r, const char *more) {
-    tk_close(r->tk, r->in);
+void rig_open_again(struct rig *r, const char *more) {
     forget(r);
     open_driver(r, more);
+}
+
+void rig_reopen(struct rig *r, const char *more) {
+    tk_close(r->tk, r->in);
+    rig_open_again(r, more);
 }
 
 void rig_close(struct rig *r) {

@@ -29,7 +29,8 @@ struct rig {
 
 void rig_open(struct rig *r, const char *more);   /* more: of the configuration, as place_config */
 void rig_reopen(struct rig *r, const char *more); /* stops and starts the driver */
-void rig_close(struct rig *r);                    /* nothing may be left */
+void rig_open_again(struct rig *r, const char *more); /* after tk_close(r->tk, r->in) */
+void rig_close(struct rig *r);                        /* nothing may be left */
 uint32_t rig_count(struct rig *r, const char *unit);
 bool rig_busy(struct rig *r, const char *unit);
 /* Acts and waits for the end of the op. */

@@ -373,28 +373,6 @@ static void test_bundles(void **state) {
     finish(&r);
 }
 
-static void test_adoption(void **state) {
-    struct rig r;
-    (void)state;
-    rig_open(&r, ",\"on_stop\":\"keep\"");
-    const char *image = place_script(&r.p, "app", "#!/bin/sh\necho started\n" FOREVER);
-    TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 3, ""), TRL_OK);
-    rig_wait_count(&r, "u", 3);
-    rig_wait_logged(&r, "\"started\"", 3);
-    rig_reopen(&r, "");
-    rig_wait_count(&r, "u", 3);
-    TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 3, ""), TRL_OK); /* the same: nothing happens */
-    rig_wait_count(&r, "u", 3);
-    TK_CHECK_ST(r.tk, rig_logs(&r, "", 10), TRL_OK);
-    uint32_t n = 0;
-    for (const char *at = r.result; at && (at = strstr(at, "\"started\"")); at++) {
-        n++;
-    }
-    TK_CHECK_F(r.tk, n == 3, "each was started once: %s", r.result);
-    TK_CHECK(r.tk, r.failed == 0);
-    finish(&r);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_it_gets), cmocka_unit_test(test_health_exec),
@@ -402,7 +380,7 @@ int main(void) {
         cmocka_unit_test(test_stop),         cmocka_unit_test(test_update_without_overlap),
         cmocka_unit_test(test_logs),         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_refusals),     cmocka_unit_test(test_user),
-        cmocka_unit_test(test_bundles),      cmocka_unit_test(test_adoption),
+        cmocka_unit_test(test_bundles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
