@@ -82,7 +82,8 @@ static void report_figures(bool nats, const char *what, const char *target, stru
     report("W1", variant(nats), "the same, median of the worst turn",
            series_quantile(&f->medians, 1), "ms", "-", "as above");
     report("W1", variant(nats), "the same, slowest of all deploys", series_quantile(&f->slowest, 1),
-           "ms", "-", "of 3,750");
+           "ms", "-",
+           "of 3,750; the first of a lattice waits until 25 ms have brought no other host");
     report(
         "W10", variant(nats), "memory kept per deploy, undeploy and delete",
         series_quantile(&f->kept, 0.5), "B", "0",
