@@ -287,20 +287,32 @@ static void on_connect(uv_stream_t *server, int status) {
     }
 }
 
-/* Is somebody there? A path left by a killed process answers nobody. What that one was about to
- * start may have its descriptors for another moment, also the locks that are wanted next: whoever
- * hangs up in this time was no trellis. */
-static bool answers(const char *path) {
+/* A descriptor, or -1: a path left by a killed process answers nobody. */
+static int try_connect(const char *path) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-    bool yes = fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
-    struct pollfd hang_up = {.fd = fd};
-    yes = yes && poll(&hang_up, 1, HANG_UP_MS) == 0;
-    if (fd >= 0) {
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         close(fd);
+        fd = -1;
     }
-    return yes;
+    return fd;
+}
+
+/* Is somebody there? What a killed process was about to start has its descriptors for another
+ * moment, also the locks that are wanted next: then it hangs up, and is gone when asked again. */
+static bool answers(const char *path) {
+    struct pollfd first = {.fd = try_connect(path)};
+    if (first.fd < 0) {
+        return false;
+    }
+    bool hung_up = poll(&first, 1, HANG_UP_MS) == 1;
+    int again = hung_up ? try_connect(path) : -1;
+    close(first.fd);
+    if (again >= 0) {
+        close(again);
+    }
+    return !hung_up || again >= 0;
 }
 
 static int make_dir(const char *path, struct err *err) {

@@ -328,8 +328,7 @@ static void try_adopt(void *arg) {
         wake_start(&r->patience, &d->desk, ADOPT_AGAIN_NS, try_adopt, r);
     } else {
         trl_logf(d->host, TRL_LOG_WARN, "%s: a process ended while nobody managed it", r->unit->id);
-        runs_remove(d->state_fd, r->id, 1);
-        secret_remove(d->secret_place, r->id);
+        runs_prune(d, r->unit->id, r->id, 1, 2);
         run_free(r);
         driver_progress(d);
     }

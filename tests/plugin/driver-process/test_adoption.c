@@ -128,41 +128,10 @@ static void on_release(void *arg) {
     close(*(const int *)arg);
 }
 
+#define PREFIX "ub56797d0-" /* of the runs of unit u */
 #define META(unit)                                                                                 \
     "{\"lattice\":\"suite\",\"unit\":\"" unit "\",\"fp\":\"1\",\"want\":{\"kind\":1,"              \
     "\"image\":\"file:///bin/true\",\"configs\":[],\"marks\":{},\"settings\":{}}}"
-
-/* Trellis was killed while it began something: what no keeper holds goes, the other is waited for.
- */
-static void test_cut_off(void **state) {
-    struct rig r;
-    struct loop_timer wake;
-    (void)state;
-    rig_open(&r, "");
-    tk_close(r.tk, r.in);
-    leave(&r, "u1-1", NULL);
-    leave(&r, "u2-1", "");
-    leave(&r, "u3-1", "{\"lattice\":\"sui");
-    leave(&r, "u4-1", META("four"));
-    leave(&r, "u5-1", META("five"));
-    leave(&r, "u6-1", "{\"not\":");
-    int late = hold(&r, "u5-1"), unknown = hold(&r, "u6-1");
-    loop_timer_init(&wake, tk_loop(r.tk), on_release, &late);
-    loop_timer_start(&wake, 100 * TK_MS);
-    rig_open_again(&r, "");
-    static const char *const gone[] = {"u1-1", "u2-1", "u3-1", "u4-1", "u5-1"};
-    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
-        TK_CHECK_F(r.tk, !is_there(&r, gone[i], ""), "%s is still there", gone[i]);
-    }
-    TK_CHECK(r.tk, tk_logged(r.tk, "four: a process ended while nobody managed it"));
-    TK_CHECK(r.tk, tk_logged(r.tk, "five: a process ended while nobody managed it"));
-    TK_CHECK(r.tk, tk_logged(r.tk, "runs/u6-1: not understood, left alone"));
-    TK_CHECK_F(r.tk, is_there(&r, "u6-1", "spec"), "what a keeper holds is its own");
-    close(unknown);
-    rig_reopen(&r, "");
-    TK_CHECK(r.tk, place_runs(&r.p) == 0);
-    finish(&r);
-}
 
 static bool no_runs(struct rig *r, const void *arg) {
     (void)arg;
@@ -194,6 +163,56 @@ static void test_untold_end(void **state) {
     finish(&r);
 }
 
+/* Trellis was killed while it began something: what no keeper holds goes, the other is waited for.
+ */
+static void test_cut_off(void **state) {
+    struct rig r;
+    struct loop_timer wake;
+    (void)state;
+    rig_open(&r, "");
+    tk_close(r.tk, r.in);
+    leave(&r, "u1-1", NULL);
+    leave(&r, "u2-1", "");
+    leave(&r, "u3-1", "{\"lattice\":\"sui");
+    leave(&r, PREFIX "1", META("u"));
+    leave(&r, PREFIX "2", META("u"));
+    leave(&r, "u6-1", "{\"not\":");
+    int late = hold(&r, PREFIX "2"), unknown = hold(&r, "u6-1");
+    loop_timer_init(&wake, tk_loop(r.tk), on_release, &late);
+    loop_timer_start(&wake, 100 * TK_MS);
+    rig_open_again(&r, "");
+    static const char *const gone[] = {"u1-1", "u2-1", "u3-1"};
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+        TK_CHECK_F(r.tk, !is_there(&r, gone[i], ""), "%s is still there", gone[i]);
+    }
+    TK_CHECK(r.tk, tk_logged(r.tk, "u: a process ended while nobody managed it"));
+    TK_CHECK_F(r.tk, rig_count(&r, "u") == 0, "none of them runs");
+    TK_CHECK(r.tk, tk_logged(r.tk, "runs/u6-1: not understood, left alone"));
+    TK_CHECK_F(r.tk, is_there(&r, "u6-1", "spec"), "what a keeper holds is its own");
+    close(unknown);
+    rig_reopen(&r, "");
+    rig_until(&r, no_runs, NULL);
+    finish(&r);
+}
+
+/* As after a restart of the machine: everything is gone at once, and what it said is not. */
+static void test_lost_keepers(void **state) {
+    struct rig r;
+    (void)state;
+    rig_open(&r, ",\"on_stop\":\"keep\"");
+    const char *image = place_script(&r.p, "app", "#!/bin/sh\necho started\n" FOREVER);
+    TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 2, ""), TRL_OK);
+    rig_wait_logged(&r, "\"started\"", 2);
+    tk_close(r.tk, r.in);
+    place_end_keepers(&r.p);
+    rig_open_again(&r, "");
+    TK_CHECK(r.tk, rig_count(&r, "u") == 0);
+    TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 2, ""), TRL_OK);
+    rig_wait_count(&r, "u", 2);
+    rig_wait_logged(&r, "\"started\"", 4);
+    finish(&r);
+}
+
 /* Logs of a unit that is over go, also where Trellis was killed before it removed them. */
 static void test_logs_of_the_over(void **state) {
     struct rig r;
@@ -220,9 +239,9 @@ static void test_logs_of_the_over(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_adoption),         cmocka_unit_test(test_late_keeper),
-        cmocka_unit_test(test_cut_off),          cmocka_unit_test(test_untold_end),
-        cmocka_unit_test(test_logs_of_the_over),
+        cmocka_unit_test(test_adoption),   cmocka_unit_test(test_late_keeper),
+        cmocka_unit_test(test_cut_off),    cmocka_unit_test(test_lost_keepers),
+        cmocka_unit_test(test_untold_end), cmocka_unit_test(test_logs_of_the_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
