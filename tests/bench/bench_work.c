@@ -86,11 +86,9 @@ static void report_figures(bool nats, const char *what, const char *target, stru
            "of 3,750; the first of a lattice waits until 25 ms have brought no other host");
     report("W10", variant(nats), "memory kept per deploy, undeploy and delete",
            series_quantile(&f->kept, 0.5), "B", "0",
-           "VmRSS before the second and after the last turn of a lattice, median of 5; rings of "
-           "traces "
-           "and log lines are still being filled, and memory comes and goes in waves of 3,000 "
-           "deploys: "
-           "in-process 14.0 MB are allocated after 4,000 and after 13,000");
+           "VmRSS before the second and after the last turn of a lattice, median of 5; rings are "
+           "still being filled, and memory comes and goes in waves of 3,000 deploys (in-process: "
+           "14.0 MB allocated after 4,000 and after 13,000)");
     mem_free(f->medians.at);
     mem_free(f->slowest.at);
     mem_free(f->kept.at);

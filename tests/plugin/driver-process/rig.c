@@ -115,7 +115,7 @@ void rig_reopen(struct rig *r, const char *more) {
     rig_open_again(r, more);
 }
 
-void rig_close(struct rig *r) {
+int rig_finish(struct rig *r) {
     tk_close(r->tk, r->in);
     TK_CHECK_F(r->tk, vault_open(r->vault) == 0, "secrets are still asked for");
     vault_destroy(r->vault);
@@ -127,6 +127,8 @@ void rig_close(struct rig *r) {
     take_labels(r, &(trl_report){.n_labels = 0});
     map_finish(&r->labels);
     mem_free(r->result);
+    int failures = tk_failures(r->tk);
+    return failures + tk_destroy(r->tk);
 }
 
 uint32_t rig_count(struct rig *r, const char *unit) {

@@ -10,6 +10,9 @@
 #include "testkit.h"
 #include "vault.h"
 
+/* The end of a script: it runs until it is told to end. */
+#define FOREVER "trap 'exit 0' TERM; while :; do sleep 600 & wait $!; done\n"
+
 struct rig {
     struct place p;
     struct tk *tk;
@@ -30,7 +33,7 @@ struct rig {
 void rig_open(struct rig *r, const char *more);   /* more: of the configuration, as place_config */
 void rig_reopen(struct rig *r, const char *more); /* stops and starts the driver */
 void rig_open_again(struct rig *r, const char *more); /* after tk_close(r->tk, r->in) */
-void rig_close(struct rig *r);                        /* nothing may be left */
+int rig_finish(struct rig *r); /* nothing may be left; how many checks failed */
 uint32_t rig_count(struct rig *r, const char *unit);
 bool rig_busy(struct rig *r, const char *unit);
 /* Acts and waits for the end of the op. */

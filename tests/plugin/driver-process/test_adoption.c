@@ -17,15 +17,6 @@
 #include "base/mem.h"
 #include "rig.h"
 
-#define FOREVER "trap 'exit 0' TERM; while :; do sleep 600 & wait $!; done\n"
-
-static void finish(struct rig *r) {
-    rig_close(r);
-    int failures = tk_failures(r->tk);
-    failures += tk_destroy(r->tk);
-    assert_int_equal(failures, 0);
-}
-
 static void test_adoption(void **state) {
     struct rig r;
     (void)state;
@@ -45,7 +36,7 @@ static void test_adoption(void **state) {
     }
     TK_CHECK_F(r.tk, n == 3, "each was started once: %s", r.result);
     TK_CHECK(r.tk, r.failed == 0);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static int pid_in(struct rig *r, const char *name) {
@@ -86,7 +77,7 @@ static void test_late_keeper(void **state) {
     rig_wait_count(&r, "u", 2);
     rig_wait_logged(&r, "\"started\"", 3);
     TK_CHECK_F(r.tk, kill(two, 0) == 0, "and stays");
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* A directory of a run, as a killed Trellis left it; meta: NULL for no such file. */
@@ -160,7 +151,7 @@ static void test_untold_end(void **state) {
         tk_close(r.tk, r.in);
     }
     rig_open_again(&r, "");
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Trellis was killed while it began something: what no keeper holds goes, the other is waited for.
@@ -192,7 +183,7 @@ static void test_cut_off(void **state) {
     close(unknown);
     rig_reopen(&r, "");
     rig_until(&r, no_runs, NULL);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* As after a restart of the machine: everything is gone at once, and what it said is not. */
@@ -210,7 +201,7 @@ static void test_lost_keepers(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 2, ""), TRL_OK);
     rig_wait_count(&r, "u", 2);
     rig_wait_logged(&r, "\"started\"", 4);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Logs of a unit that is over go, also where Trellis was killed before it removed them. */
@@ -234,7 +225,7 @@ static void test_logs_of_the_over(void **state) {
     TK_CHECK(r.tk, place_runs(&r.p) == 1);
     rig_open_again(&r, "");
     rig_until(&r, no_runs, NULL);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 int main(void) {

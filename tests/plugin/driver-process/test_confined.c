@@ -17,17 +17,9 @@
 #include "base/mem.h"
 #include "rig.h"
 
-#define FOREVER "trap 'exit 0' TERM; while :; do sleep 600 & wait $!; done\n"
 /* Runs what stands between them; what it writes appears at once, as the file "shown". */
 #define SHOW  "#!/bin/sh\nhere=$(dirname \"$0\")\n{ "
 #define SHOWN "; } > $here/shown.new.$$ 2>&1; mv $here/shown.new.$$ $here/shown\n" FOREVER
-
-static void finish(struct rig *r) {
-    rig_close(r);
-    int failures = tk_failures(r->tk);
-    failures += tk_destroy(r->tk);
-    assert_int_equal(failures, 0);
-}
 
 static void show(struct rig *r, const char *script, const char *settings) {
     const char *image = place_script(&r->p, "show", script);
@@ -82,7 +74,7 @@ static void test_labels(void **state) {
     label(&r, "os", "linux");
     act_on_label(&r, TRL_DO_LABEL_DEL, "rack", "");
     label(&r, "rack", NULL);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* The manager has a descriptor and a variable that nobody should have. */
@@ -120,7 +112,7 @@ static void test_apart(void **state) {
     snprintf(dir, sizeof(dir), "\n%s\n", r.p.dir);
     TK_CHECK_F(r.tk, strstr(shown, dir), "it begins where its program is: %s", shown);
     mem_free(shown);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
     unsetenv("LEAKED_VARIABLE");
     close(leaky);
     close(null);
@@ -145,7 +137,7 @@ static void test_limits(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "v", "file:///bin/true", 1, "{\"limits\":{\"pids\":5}}"),
                 TRL_OK);
     TK_CHECK(r.tk, tk_logged(r.tk, "its limits of memory, CPU and processes are not enforced"));
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* The only directory in it. */
@@ -205,7 +197,7 @@ static void test_cgroup(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 0, ""), TRL_OK);
     rig_wait_count(&r, "u", 0);
     check_file(&r, dir, "cgroup.kill", "1"); /* it does not listen to SIGTERM */
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
     place_remove(&probe);
 
     rig_open(&r, ",\"cgroup\":\"/nonexistent/group\"");
@@ -213,7 +205,7 @@ static void test_cgroup(void **state) {
     rig_wait_failed(&r, 1);
     TK_CHECK_F(r.tk, strstr(r.note, "cannot make the control group /nonexistent/group/u"), "%s",
                r.note);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_user(void **state) {
@@ -235,7 +227,7 @@ static void test_user(void **state) {
     TK_CHECK(r.tk, rig_file_has(&r, "shown", "of nobody"));
     TK_CHECK_F(r.tk, rig_file_has(&r, "shown", "ermission denied"),
                "the keeper's files are not its");
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_sockets(void **state) {
@@ -258,7 +250,7 @@ static void test_sockets(void **state) {
     snprintf(me, sizeof(me), "LISTEN_PID=%ld\n", pid ? strtol(pid + 3, NULL, 10) : 0);
     TK_CHECK_F(r.tk, strstr(shown, me), "%s", shown);
     mem_free(shown);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static trl_status scale_named(struct rig *r, const char *unit, const char *image) {
@@ -325,7 +317,7 @@ static void test_links(void **state) {
     unlink(path);
     rig_wait_file(&r, "of-web", "end\n");
     TK_CHECK(r.tk, !rig_file_has(&r, "of-web", "TRELLIS_LINK_"));
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_usage(void **state) {
@@ -350,7 +342,7 @@ static void test_usage(void **state) {
         TK_CHECK_F(r.tk, n >= least[i], "%s%lld", some[i], n);
     }
     TK_CHECK_F(r.tk, r.result && strstr(r.result, "\"restarts\":1"), "%s", r.result);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 int main(void) {

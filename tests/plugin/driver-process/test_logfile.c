@@ -19,15 +19,6 @@
 #include "base/mem.h"
 #include "rig.h"
 
-#define FOREVER "trap 'exit 0' TERM; while :; do sleep 600 & wait $!; done\n"
-
-static void finish(struct rig *r) {
-    rig_close(r);
-    int failures = tk_failures(r->tk);
-    failures += tk_destroy(r->tk);
-    assert_int_equal(failures, 0);
-}
-
 struct bed {
     char dir[40], home[256];
     struct logfile log;
@@ -240,7 +231,7 @@ static void test_fast_writer(void **state) {
     snprintf(line, sizeof(line), "test \"$(cat %s/runs/*/log | grep -c ' O number ')\" = 12000",
              r.p.state);
     TK_CHECK_F(r.tk, system(line) == 0, "every line is there");
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Lines of the time asked for only; those of processes that ended, too. */
@@ -269,7 +260,7 @@ static void test_since(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 1, "{\"args\":[\"2\"]}"), TRL_OK);
     rig_wait_count(&r, "u", 1);
     rig_wait_logged(&r, "\"early\"", 2); /* of both */
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 int main(void) {

@@ -13,15 +13,6 @@
 #include "base/mem.h"
 #include "rig.h"
 
-#define FOREVER "trap 'exit 0' TERM; while :; do sleep 600 & wait; done\n"
-
-static void finish(struct rig *r) {
-    rig_close(r);
-    int failures = tk_failures(r->tk);
-    failures += tk_destroy(r->tk);
-    assert_int_equal(failures, 0);
-}
-
 static void test_what_it_gets(void **state) {
     struct rig r;
     char settings[512];
@@ -60,7 +51,7 @@ static void test_what_it_gets(void **state) {
     TK_CHECK_F(r.tk, !rig_file_has(&r, "shown", "HOME="), "the manager's environment stays out");
     TK_CHECK_F(r.tk, !strstr(tk_log(r.tk).ptr ? tk_log(r.tk).ptr : "", "hello you"),
                "values of configurations are not logged");
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_health_exec(void **state) {
@@ -84,7 +75,7 @@ static void test_health_exec(void **state) {
     TK_CHECK_F(r.tk, strstr(r.note, "health check: the check ended with status 1"), "%s", r.note);
     place_write(&r.p, "well", "", 0644);
     rig_wait_count(&r, "u", 1); /* another one */
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_health_kinds(void **state) {
@@ -119,7 +110,7 @@ static void test_health_kinds(void **state) {
                 TRL_OK);
     rig_wait_failed(&r, 1);
     TK_CHECK_F(r.tk, strstr(r.note, "not ready within 150 ms: /nope answered 404"), "%s", r.note);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_restarts(void **state) {
@@ -146,7 +137,7 @@ static void test_restarts(void **state) {
     TK_CHECK_ST(r.tk, rig_update(&r, "u", image, 1, ""),
                 TRL_OK); /* no need to wait for the other */
     TK_CHECK(r.tk, rig_count(&r, "u") == 1);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_stop(void **state) {
@@ -164,7 +155,7 @@ static void test_stop(void **state) {
     TK_CHECK_ST(r.tk, rig_do(&r, &a), TRL_OK);
     TK_CHECK(r.tk, rig_count(&r, "u") == 0);
     TK_CHECK_F(r.tk, place_processes(&r.p, "app") == 0, "what left the group is gone as well");
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_update_without_overlap(void **state) {
@@ -187,7 +178,7 @@ static void test_update_without_overlap(void **state) {
     TK_CHECK_F(r.tk, strstr(r.msg, "ended with status 9"), "%s", r.msg);
     TK_CHECK_STR(r.tk, str_c(map_get(&r.images, STR("u"))), two); /* what ran runs on */
     TK_CHECK(r.tk, rig_count(&r, "u") == 1);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Number of the last "line N" in the answer. */
@@ -242,7 +233,7 @@ static void test_logs(void **state) {
     TK_CHECK_F(r.tk, strstr(r.result, "\"unfinished\""), "%s", r.result);
     TK_CHECK_F(r.tk, last_line(r.result) == 300, "%s", r.result);
     mem_free(cursor);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_usage(void **state) {
@@ -257,7 +248,7 @@ static void test_usage(void **state) {
                r.result && strstr(r.result, "\"state\":\"ready\"") &&
                    strstr(r.result, "\"app\":\"app\"") && !strstr(r.result, "\"rss_bytes\":0"),
                "%s", r.result);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_refusals(void **state) {
@@ -288,7 +279,7 @@ static void test_refusals(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "v", "file:///bin/true", 1, "{\"user\":\"nobody-here\"}"),
                 TRL_OK);
     rig_wait_failed(&r, 2);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_user(void **state) {
@@ -307,7 +298,7 @@ static void test_user(void **state) {
     rig_wait_count(&r, "u", 1);
     rig_wait_logged(&r, "of nobody", 1);
     rig_wait_logged(&r, "\"text\":\"65534\"", 1);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Layouts are made by the shell: what others make is as they do it. */
@@ -370,7 +361,7 @@ static void test_bundles(void **state) {
         TK_CHECK_ST(r.tk, rig_scale(&r, "b", image, 0, ""), TRL_OK);
         rig_wait_count(&r, "b", 0);
     }
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 int main(void) {

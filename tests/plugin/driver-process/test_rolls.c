@@ -16,18 +16,11 @@
 #include "base/mem.h"
 #include "rig.h"
 
-#define FOREVER "while :; do sleep 600 & wait $!; done\n"
+#define UNTIL_TERM "while :; do sleep 600 & wait $!; done\n"
 /* Notes when it begins and ends; its end takes a moment. */
 #define DIARY                                                                                      \
     "#!/bin/sh\nd=$(dirname \"$0\")\nn=$(basename \"$0\")\necho \"+ $n $$\" >> $d/diary\n"         \
     "trap 'echo \"- $n $$\" >> $d/diary; exit 0' TERM\n"
-
-static void finish(struct rig *r) {
-    rig_close(r);
-    int failures = tk_failures(r->tk);
-    failures += tk_destroy(r->tk);
-    assert_int_equal(failures, 0);
-}
 
 static void test_backoff(void **state) {
     (void)state;
@@ -104,7 +97,7 @@ static void test_one_by_one(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 0, ""), TRL_OK);
     rig_until(&r, has_ended, &all); /* each was asked to end, and did */
     TK_CHECK(r.tk, r.failed == 0);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* The old one stays until the new one is well. */
@@ -113,11 +106,11 @@ static void test_new_before_old(void **state) {
     char settings[300];
     (void)state;
     rig_open(&r, "");
-    const char *one = place_script(&r.p, "one", DIARY FOREVER);
+    const char *one = place_script(&r.p, "one", DIARY UNTIL_TERM);
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", one, 1, ""), TRL_OK);
     rig_wait_count(&r, "u", 1);
     wait_begun(&r, 1);
-    const char *two = place_script(&r.p, "two", DIARY FOREVER);
+    const char *two = place_script(&r.p, "two", DIARY UNTIL_TERM);
     snprintf(settings, sizeof(settings),
              "{\"health\":{\"exec\":[\"/bin/sh\",\"-c\",\"echo x >> %s/asked; test -f %s/well\"],"
              "\"interval_ms\":20,\"grace_ms\":60000}}",
@@ -135,7 +128,7 @@ static void test_new_before_old(void **state) {
     rig_wait_count(&r, "u", 1);
     t = tally_of(&r, 1);
     TK_CHECK_F(r.tk, t.begun == 2 && t.ended == 1 && r.failed == 0, "%s", r.note);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Fails once: nothing. Fails as often as the threshold says: another process. */
@@ -144,7 +137,7 @@ static void test_threshold(void **state) {
     char settings[400];
     (void)state;
     rig_open(&r, "");
-    const char *image = place_script(&r.p, "app", DIARY FOREVER);
+    const char *image = place_script(&r.p, "app", DIARY UNTIL_TERM);
     place_script(&r.p, "check",
                  "#!/bin/sh\nd=$(dirname \"$0\")\necho x >> $d/asked\n"
                  "n=$(wc -l < $d/asked)\n"
@@ -164,7 +157,7 @@ static void test_threshold(void **state) {
     wait_begun(&r, 2);
     struct tally t = tally_of(&r, 1);
     TK_CHECK_F(r.tk, t.begun == 2 && t.ended == 1, "%d begun, %d ended", t.begun, t.ended);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* What a check says when it fails: each kind, and the time it may take. */
@@ -185,14 +178,14 @@ static void test_sick_kinds(void **state) {
         struct rig r;
         char settings[300];
         rig_open(&r, "");
-        const char *image = place_script(&r.p, "app", "#!/bin/sh\n" FOREVER);
+        const char *image = place_script(&r.p, "app", "#!/bin/sh\n" UNTIL_TERM);
         snprintf(settings, sizeof(settings), "{\"stop_timeout_ms\":50,\"health\":%s}",
                  kinds[i].health);
         TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 1, settings), TRL_OK);
         rig_wait_failed(&r, 1);
         TK_CHECK_F(r.tk, strstr(r.note, kinds[i].says), "%s: %s", kinds[i].health, r.note);
         TK_CHECK(r.tk, rig_count(&r, "u") == 0);
-        finish(&r);
+        assert_int_equal(rig_finish(&r), 0);
     }
 }
 
@@ -207,7 +200,7 @@ static void test_leftovers(void **state) {
     (void)state;
     rig_open(&r, "");
     place_script(&r.p, "child",
-                 "#!/bin/sh\ntrap '' TERM HUP\necho x >> $(dirname \"$0\")/born\n" FOREVER);
+                 "#!/bin/sh\ntrap '' TERM HUP\necho x >> $(dirname \"$0\")/born\n" UNTIL_TERM);
     const char *image =
         place_script(&r.p, "app",
                      "#!/bin/sh\nd=$(dirname \"$0\")\nsetsid $d/child & \n(setsid $d/child &)\n"
@@ -218,7 +211,7 @@ static void test_leftovers(void **state) {
     TK_CHECK_ST(r.tk, rig_scale(&r, "u", image, 0, ""), TRL_OK);
     rig_wait_count(&r, "u", 0);
     rig_until(&r, no_children, NULL);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 /* Many lives of the driver, each ending somewhere else in a replacement of three. */
@@ -244,7 +237,7 @@ static void test_adopted_rolls(void **state) {
     struct tally t = tally_of(&r, 3);
     TK_CHECK_F(r.tk, t.begun == 18, "three for each version, no more: %d", t.begun);
     TK_CHECK_F(r.tk, r.failed == 0, "%s", r.note);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 int main(void) {

@@ -17,8 +17,7 @@
 #include "base/mem.h"
 #include "rig.h"
 
-#define FOREVER "trap 'exit 0' TERM; while :; do sleep 600 & wait $!; done\n"
-#define DB      "SECRET_app-db"
+#define DB "SECRET_app-db"
 #define REFERENCE                                                                                  \
     "{\"type\":\"secret.wasmcloud.dev/v1alpha1\",\"backend\":\"house\",\"key\":\"db\","            \
     "\"name\":\"db\",\"policy\":\"{\\\"type\\\":\\\"properties.secret.wasmcloud.dev/v1alpha1\\\"," \
@@ -29,13 +28,6 @@ struct bed {
     char shm[64]; /* place of the secrets: /dev/shm/trellis-process-XXXXXX */
     char more[200];
 };
-
-static void finish(struct rig *r) {
-    rig_close(r);
-    int failures = tk_failures(r->tk);
-    failures += tk_destroy(r->tk);
-    assert_int_equal(failures, 0);
-}
 
 static void begin(struct bed *b, const char *more) {
     if (access("/dev/shm", W_OK) < 0) {
@@ -77,7 +69,7 @@ static bool none_left(struct rig *r, const void *arg) {
 }
 
 static void end(struct bed *b) {
-    finish(&b->r);
+    assert_int_equal(rig_finish(&b->r), 0);
     assert_int_equal(secret_files(b), 0);
     outside_remove(b->shm);
 }
@@ -375,7 +367,7 @@ static void test_descriptors(void **state) {
     refer(&r, 2);
     rig_wait_file(&r, "seen", "value: another\n");
     rig_wait_count(&r, "u", 1);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 static void test_refusals(void **state) {
@@ -395,7 +387,7 @@ static void test_refusals(void **state) {
     scale(&r, shower(&r), 1, "", "s");
     rig_wait_failed(&r, 1);
     TK_CHECK_F(r.tk, strstr(r.note, "its reference names no backend and key"), "%s", r.note);
-    finish(&r);
+    assert_int_equal(rig_finish(&r), 0);
 }
 
 int main(void) {
